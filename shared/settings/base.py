@@ -1,0 +1,120 @@
+"""
+Settings that every service shares; each service's own module adds what makes it that service.
+
+Values come from `shared.settings.env`. Production refuses to start half configured: see
+`shared.settings.production`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.settings import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+DEBUG = False
+SECRET_KEY = env.text("CARILLON_SECRET_KEY")
+
+# Browsers may speak to us from these origins alone: hosts, CSRF, WebSocket Origin and the
+# Secure flag of cookies all follow from this one list.
+CARILLON_PUBLIC_ORIGINS = env.origins("CARILLON_PUBLIC_ORIGINS")
+ALLOWED_HOSTS = sorted({urlsplit(origin).hostname or "" for origin in CARILLON_PUBLIC_ORIGINS})
+CSRF_TRUSTED_ORIGINS = CARILLON_PUBLIC_ORIGINS
+_HTTPS_ONLY = all(origin.startswith("https://") for origin in CARILLON_PUBLIC_ORIGINS)
+
+# Allows the demo users, whose password everybody knows.
+CARILLON_DEMO = env.boolean("CARILLON_DEMO", default=False)
+
+# A team's own Django apps: their models, namespaces, templates and admin run in all services.
+CARILLON_APPS = env.listing("CARILLON_APPS")
+
+# The web tier adds the admin, messages and static files: pages are its business alone.
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "shared.realtime",
+    "shared.accounts",
+    "shared.notifications",
+    "shared.chat",
+    *CARILLON_APPS,
+]
+
+DATABASES = {"default": env.database_url()}
+_DATABASE = DATABASES["default"]
+if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    _DATABASE["OPTIONS"] = {
+        # Readers beside one writer; a transaction takes the write lock when it begins, so two
+        # of them can never deadlock by upgrading.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+else:
+    _DATABASE["CONN_MAX_AGE"] = 0
+    _DATABASE["CONN_HEALTH_CHECKS"] = True
+    _DATABASE["OPTIONS"] = {
+        "pool": {
+            "min_size": 1,
+            "max_size": env.integer("CARILLON_DATABASE_POOL_CONNECTIONS", 4, minimum=1),
+            "timeout": 3,
+        },
+        "connect_timeout": 3,
+        # A request waits for a stream's row at most this long; then it fails and can be repeated.
+        "options": "-c lock_timeout=2000 -c statement_timeout=30000",
+        # A server that went away without a word is noticed in seconds, not in the kernel's hours.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS_ONLY
+# The __Host- prefix binds a cookie to this very host; browsers accept it only with Secure.
+SESSION_COOKIE_NAME = "__Host-carillon_session" if _HTTPS_ONLY else "carillon_session"
+CSRF_COOKIE_NAME = "__Host-carillon_csrf" if _HTTPS_ONLY else "carillon_csrf"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("CARILLON_STATIC_ROOT", BASE_DIR / ".state" / "static")
+
+# Empty in the embedded form; every other service refuses to start without it.
+BROKER_URL = env.broker_url()
+
+# The doorbell: how a committed publication reaches the gateways, and whether it is rung at all
+# (switched off, the gateways' head checks alone deliver).
+CARILLON_BELL = "shared.broker.publisher.BrokerBell"
+CARILLON_BROKER_BELLS = env.boolean("CARILLON_BROKER_BELLS", default=True)
+
+# Which service this is, as metrics and logs name it; each service's settings say it.
+CARILLON_SERVICE = "manage"
+
+# Where a process serves its metrics and health; loopback, unless a container must be reached.
+CARILLON_INTERNAL_HOST = env.text("CARILLON_INTERNAL_HOST", "127.0.0.1")
+CARILLON_INTERNAL_PORT = env.integer("CARILLON_INTERNAL_PORT", 9000, maximum=65535)
+
+LOGGING_CONFIG = "shared.telemetry.logging.configure"
+LOGGING = {"level": env.text("CARILLON_LOG_LEVEL", "INFO").upper()}

@@ -1,0 +1,160 @@
+"""
+The process's environment: the only module that reads `os.environ`.
+
+Readers return typed values and raise `ImproperlyConfigured` with one sentence that names the
+variable and what it must hold. Every variable is `CARILLON_<PART>_<WHAT>` with its unit as
+suffix, but `DATABASE_URL` and `BROKER_URL`, which keep their usual names. `docs/settings.md`
+lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+__all__ = [
+    "boolean",
+    "broker_url",
+    "database_url",
+    "default_settings_module",
+    "integer",
+    "listing",
+    "origins",
+    "path",
+    "preset",
+    "seconds",
+    "text",
+]
+
+
+def default_settings_module(name: str) -> None:
+    """Name the settings module of this process, unless the caller's environment has chosen one."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", name)
+
+
+def preset(name: str, value: str) -> None:
+    """Give a variable a value, unless the caller's environment has one; for the embedded form."""
+    os.environ.setdefault(name, value)
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable, or the default; without a default an unset variable is refused."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is not set: this service cannot start without it.")
+    return default
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return true for 1, true, yes, on and false for 0, false, no, off."""
+    value = text(name, "1" if default else "0").lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}: write 1 or 0.")
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    """Return a whole number between the bounds, both included."""
+    value = text(name, str(default))
+    if value.isascii() and value.isdigit() and minimum <= int(value) <= maximum:
+        return int(value)
+    raise ImproperlyConfigured(
+        f"{name} is {value!r}: write a whole number from {minimum} to {maximum}."
+    )
+
+
+def seconds(name: str, default: float, *, maximum: float = 86_400) -> float:
+    """Return a duration in seconds, 0 included."""
+    value = text(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1
+    if 0 <= number <= maximum:
+        return number
+    raise ImproperlyConfigured(f"{name} is {value!r}: write seconds from 0 to {maximum:g}.")
+
+
+def listing(name: str) -> list[str]:
+    """Return the comma-separated parts, without blanks; an unset variable is an empty list."""
+    return [part.strip() for part in text(name, "").split(",") if part.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    """Return a file system path."""
+    return Path(text(name, str(default)))
+
+
+def origins(name: str, default: str | None = None) -> list[str]:
+    """
+    Return exact web origins, `scheme://host[:port]` in lower case.
+
+    Raises:
+        ImproperlyConfigured: an entry has another form, or the list is empty.
+    """
+    found = []
+    for entry in text(name, default).split(","):
+        parts = urlsplit(entry.strip().lower())
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "*" in parts.netloc:
+            raise ImproperlyConfigured(
+                f"{name} holds {entry!r}: write exact origins such as https://chat.example.org."
+            )
+        if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ImproperlyConfigured(f"{name} holds {entry!r}: an origin has no path.")
+        found.append(f"{parts.scheme}://{parts.netloc}")
+    return found
+
+
+def database_url(default: str | None = None) -> dict[str, object]:
+    """
+    Return Django's database entry for `DATABASE_URL`.
+
+    `postgres://user:password@host:port/name` (percent-encoding decoded) or `sqlite:///path`.
+    Options that depend on the service, such as the pool's size, are the settings' business.
+    """
+    url = urlsplit(text("DATABASE_URL", default))
+    if url.scheme == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(url.path[1:])}
+    if url.scheme in {"postgres", "postgresql"} and url.path.strip("/"):
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path[1:]),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": url.hostname or "",
+            "PORT": str(url.port or ""),
+        }
+    raise ImproperlyConfigured(
+        "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///path."
+    )
+
+
+def broker_url() -> str:
+    """
+    Return `BROKER_URL` in the form that both kombu and channels-rabbitmq read alike; "" if unset.
+
+    channels-rabbitmq does not percent-decode credentials and hangs without a word on the
+    virtual host `//`, so both are refused here.
+    """
+    value = text("BROKER_URL", "")
+    if not value:
+        return ""
+    url = urlsplit(value)
+    if url.scheme not in {"amqp", "amqps"} or not url.hostname:
+        raise ImproperlyConfigured("BROKER_URL must look like amqp://user:password@host:5672/name.")
+    if "%" in url.netloc:
+        raise ImproperlyConfigured(
+            "BROKER_URL has percent-encoded credentials: use letters and digits only."
+        )
+    if url.path.startswith("//") or not url.path.strip("/"):
+        raise ImproperlyConfigured(
+            "BROKER_URL names no virtual host: end it with a name, such as /carillon."
+        )
+    return value

@@ -1,0 +1,64 @@
+"""Logs: one JSON object per line on standard error, whoever wrote it."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+from typing import Any
+
+import structlog
+
+__all__ = ["configure"]
+
+# They repeat per connection, with a traceback, what the doorbell already says once.
+_QUIET = {
+    "channels_rabbitmq.core": "CRITICAL",
+    "carehare": "ERROR",
+    "amqp": "WARNING",
+    "kombu": "WARNING",
+    "django.channels.server": "WARNING",
+    "daphne": "WARNING",
+}
+
+
+def configure(options: dict[str, Any]) -> None:
+    """
+    Send all records of the standard library and of structlog through one JSON formatter.
+
+    Args:
+        options: `level`, the least severe level that is written.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=["status_code", "channel", "code", "duration_ms"]),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+    ]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "json": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": shared,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        structlog.processors.format_exc_info,
+                        # JSON escapes line breaks and control characters: one event, one line.
+                        structlog.processors.JSONRenderer(ensure_ascii=True),
+                    ],
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "root": {"handlers": ["stderr"], "level": options["level"]},
+            "loggers": {name: {"level": level} for name, level in _QUIET.items()},
+        }
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
