@@ -1,0 +1,50 @@
+"""Names and declarations on the broker: the layer's exchange, its groups, Celery's queues."""
+
+from __future__ import annotations
+
+import re
+
+from kombu import Exchange, Queue
+
+__all__ = ["BELLS_GROUP", "GROUPS_EXCHANGE", "TASK_QUEUES", "gateway_group"]
+
+# Every gateway is a member; a bell here reaches them all.
+BELLS_GROUP = "bells"
+
+# As channels-rabbitmq declares it. Declared durable, it would lock every layer out with 406.
+GROUPS_EXCHANGE = Exchange(
+    "groups", type="direct", durable=False, auto_delete=False, delivery_mode=1
+)
+
+_TASKS = Exchange("carillon.tasks", type="topic", durable=True)
+_DEAD_LETTERS = Exchange("carillon.dead_letters", type="topic", durable=True)
+_QUORUM = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": 10,
+    "x-dead-letter-exchange": _DEAD_LETTERS.name,
+}
+
+TASK_QUEUES = (
+    Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),
+    # Consumed by nobody: what lands here is for people to look at, and alerts watch its depth.
+    Queue(
+        "carillon.dead_letters",
+        _DEAD_LETTERS,
+        routing_key="#",
+        queue_arguments={"x-queue-type": "quorum"},
+    ),
+)
+
+_GATEWAY_ID = re.compile(r"[a-z0-9._-]{1,80}")
+
+
+def gateway_group(gateway_id: str) -> str:
+    """
+    Return the group of one gateway process.
+
+    Raises:
+        ValueError: an id that the channel layer would not take as a group's name.
+    """
+    if not _GATEWAY_ID.fullmatch(gateway_id):
+        raise ValueError(f"{gateway_id!r} is not a gateway id: use 1-80 of [a-z0-9._-].")
+    return f"gateway.{gateway_id}"
