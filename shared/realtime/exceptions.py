@@ -1,0 +1,93 @@
+"""
+What can go wrong in the log and at the door of a namespace.
+
+    RealtimeError
+    +-- InvalidChannel          the name is malformed
+    +-- UnknownNamespace        nobody registered it
+    +-- InvalidData             not a JSON object that can be stored
+    +-- UnrecoverablePosition   the stream's numbering is another one
+    +-- Refused                 a client's command was understood and turned down
+"""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = [
+    "ErrorCode",
+    "InvalidChannel",
+    "InvalidData",
+    "RealtimeError",
+    "Refused",
+    "UnknownNamespace",
+    "UnrecoverablePosition",
+]
+
+
+class ErrorCode(enum.IntEnum):
+    """
+    Codes of refused commands; the client's connection stays open.
+
+    Below 400 they are those of the Centrifuge client protocol (`ErrorInternal` and so on in its
+    `errors.go`); from 400 they are ours and follow HTTP's meaning.
+    """
+
+    INTERNAL = 100  # temporary: send the same again
+    UNKNOWN_CHANNEL = 102
+    PERMISSION_DENIED = 103
+    BAD_REQUEST = 107
+    NOT_AVAILABLE = 108
+    TOO_MANY_REQUESTS = 111  # wait `retry_after` seconds
+    CONTENT_REFUSED = 400  # `field` names what to change
+    CONFLICT = 409
+
+
+class RealtimeError(Exception):
+    """Base of this package's errors."""
+
+
+class InvalidChannel(RealtimeError):
+    """A channel name that is not 1-255 characters of ASCII with a registered form."""
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+
+    def __str__(self) -> str:
+        return f"{self.channel[:80]!r} is not a channel name: use namespace:name in ASCII."
+
+
+class UnknownNamespace(RealtimeError):
+    """A channel whose namespace no installed app declares."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"No namespace {self.name!r}: declare it in an installed app's namespaces.py."
+
+
+class InvalidData(RealtimeError):
+    """Data that cannot be stored and sent as one JSON object."""
+
+
+class UnrecoverablePosition(RealtimeError):
+    """A position of another epoch: what follows it cannot be told."""
+
+
+class Refused(RealtimeError):
+    """
+    A client's publication that its namespace turned down.
+
+    Attributes:
+        code: what kind of refusal; the client's duty stands beside the code.
+        message: one sentence for the person, saying what to do next.
+        field: the key of the publication to change, if it is one key's fault.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, *, field: str | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.field = field
+
+    def __str__(self) -> str:
+        return self.message

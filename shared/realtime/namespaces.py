@@ -1,0 +1,137 @@
+"""
+Namespaces: a realtime feature is one class, as an admin page is a ModelAdmin.
+
+An app declares its classes in `namespaces.py` and registers them there:
+
+    @register
+    class PollNamespace(Namespace):
+        name = "poll"
+        history_size = 100
+
+        def can_subscribe(self, user, channel): ...
+
+A channel is `<namespace>:<topic>`, ASCII, at most 255 characters. All hooks are synchronous and
+may use the ORM; the gateway calls them in its database threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.realtime.exceptions import ErrorCode, InvalidChannel, Refused, UnknownNamespace
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+    from shared.broker.wire import Published
+
+__all__ = [
+    "Namespace",
+    "Outcome",
+    "names",
+    "namespace_of",
+    "register",
+    "standing_channels",
+    "topic_of",
+]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{1,31}")
+_CHANNEL = re.compile(r"([a-z][a-z0-9_-]{1,31}):([A-Za-z0-9_.@-]{1,200})")
+
+
+class Outcome(NamedTuple):
+    """What became of a client's publication."""
+
+    published: Published
+    # The same command was here before; only the sender needs to hear of it again.
+    repeated: bool = False
+
+
+class Namespace:
+    """
+    The rules of all channels with one name before the colon.
+
+    Attributes:
+        name: 2-32 characters of `[a-z0-9_-]`, a letter first.
+        history_size: how many publications a stream keeps; 0 keeps none, and then a publication
+            has no offset and reaches whoever is connected, at most once.
+        history_ttl: how long a publication is kept at most; None for ever.
+        standing: channels that exist from the first migration on.
+    """
+
+    name: str
+    history_size: int = 0
+    history_ttl: timedelta | None = None
+    standing: Sequence[str] = ()
+
+    def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
+        """Say whether the user may hear this channel; nobody may unless the class says so."""
+        return False
+
+    def can_publish(self, user: AbstractUser, channel: str) -> bool:
+        """Say whether the user's clients may publish; asked for each publication."""
+        return False
+
+    def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
+        """
+        Turn a client's publication into domain rows and a publication.
+
+        Raises:
+            Refused: the data is not acceptable; nothing was stored.
+        """
+        raise Refused(ErrorCode.NOT_AVAILABLE, "This channel takes no messages from clients.")
+
+    def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
+        """Return the data of thin publications by ref, in one query; a missing ref is redacted."""
+        return {}
+
+
+_registry: dict[str, Namespace] = {}
+
+
+def register[N: type[Namespace]](cls: N) -> N:
+    """Declare a namespace; usable as a class decorator. Two apps cannot share a name."""
+    if not _NAME.fullmatch(cls.name):
+        raise ValueError(f"{cls.name!r} is not a namespace name: use 2-32 of [a-z0-9_-].")
+    other = _registry.get(cls.name)
+    if other is not None and type(other) is not cls:
+        raise ValueError(
+            f"{cls.__qualname__} and {type(other).__qualname__} are both {cls.name!r}."
+        )
+    _registry[cls.name] = cls()
+    return cls
+
+
+def namespace_of(channel: str) -> Namespace:
+    """
+    Return the namespace that rules a channel.
+
+    Raises:
+        InvalidChannel: the name has another form.
+        UnknownNamespace: no installed app declares it.
+    """
+    match = _CHANNEL.fullmatch(channel)
+    if match is None:
+        raise InvalidChannel(channel)
+    try:
+        return _registry[match[1]]
+    except KeyError:
+        raise UnknownNamespace(match[1]) from None
+
+
+def topic_of(channel: str) -> str:
+    """Return the part after the colon."""
+    return channel.partition(":")[2]
+
+
+def names() -> list[str]:
+    """Return the registered namespaces' names; a closed set, fit for metric labels."""
+    return sorted(_registry)
+
+
+def standing_channels() -> list[str]:
+    """Return the channels that exist from the first migration on."""
+    return [channel for namespace in _registry.values() for channel in namespace.standing]

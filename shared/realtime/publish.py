@@ -1,0 +1,99 @@
+"""
+`publish`: the one door through which anything reaches a client.
+
+Only an app's `actions.py` and a namespace's `on_publish` call it. It is an ORM write: it belongs
+to the caller's transaction, and nothing is sent unless that commits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
+from shared.broker import bell
+from shared.broker.wire import Published
+from shared.realtime import streams
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.streams import Draft
+from shared.telemetry import metrics
+
+__all__ = ["Draft", "apublish", "apublish_many", "publish", "publish_many"]
+
+
+def publish(channel: str, data: Mapping[str, object], *, ref: int | None = None) -> Published:
+    """
+    Append to the channel's log and ring its bell after commit.
+
+    Without a transaction around it, it is one of its own. The stream's row stays locked until
+    the transaction ends: publish last. For several channels use `publish_many`.
+
+    Args:
+        channel: `namespace:topic` of a registered namespace.
+        data: a JSON object of at most 64 KiB.
+        ref: makes it a thin publication (see `Draft`).
+
+    Returns:
+        The publication with its epoch and offset (0 where the namespace keeps no history).
+
+    Raises:
+        InvalidChannel, UnknownNamespace: the channel has no rules.
+        InvalidData: the data cannot be stored.
+    """
+    return publish_many([Draft(channel, data, ref)])[0]
+
+
+def publish_many(drafts: Sequence[Draft]) -> list[Published]:
+    """
+    Publish to several channels in one transaction and with one bell.
+
+    Streams are locked in ascending id, whatever the order of the drafts, so callers never
+    deadlock with each other; call it once per transaction, and last. Results keep the order.
+
+    Raises:
+        InvalidChannel, UnknownNamespace, InvalidData: as `publish`; then nothing is written.
+    """
+    if not drafts:
+        return []
+    started = time.monotonic()
+    logged = [d for d in drafts if namespace_of(d.channel).history_size > 0]
+    # The text of what passes by unlogged is made before anything is written: it may be refused.
+    passing = {
+        id(d): Published(d.channel, "", 0, streams.encode_data(d.data), time.time())
+        for d in drafts
+        if namespace_of(d.channel).history_size == 0
+    }
+    with transaction.atomic():
+        if len(logged) == 1:
+            appended = [streams.append(logged[0])]
+        else:
+            appended = streams.append_many(logged) if logged else []
+        stored = dict(zip(map(id, logged), appended, strict=True))
+        published = [passing.get(id(d)) or stored[id(d)] for d in drafts]
+        # robust: a bell that fails must not turn a committed write into an error.
+        transaction.on_commit(partial(_committed, published, started), robust=True)
+    return published
+
+
+async def apublish(
+    channel: str, data: Mapping[str, object], *, ref: int | None = None
+) -> Published:
+    """Do what `publish` does, from asynchronous code; in a transaction of its own."""
+    return await sync_to_async(publish)(channel, data, ref=ref)
+
+
+async def apublish_many(drafts: Sequence[Draft]) -> list[Published]:
+    """Do what `publish_many` does, from asynchronous code; in a transaction of its own."""
+    return await sync_to_async(publish_many)(drafts)
+
+
+def _committed(published: Sequence[Published], started: float) -> None:
+    bell.ring(published)
+    elapsed = time.monotonic() - started
+    for publication in published:
+        kind = publication.channel.partition(":")[0]
+        metrics.PUBLISHES.labels(kind=kind, result="committed").inc()
+        metrics.PUBLISH_DURATION.labels(kind=kind).observe(elapsed)
