@@ -1,0 +1,42 @@
+"""Who may be in which room: the one place that decides it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from shared.accounts.models import User
+from shared.chat.exceptions import UnknownRoom
+from shared.chat.models import ChatRoom, Membership
+
+__all__ = ["access_room", "may_manage", "rooms_open_to"]
+
+
+def rooms_open_to(user: AbstractUser) -> QuerySet[ChatRoom]:
+    """
+    Return the rooms that a user may enter: public ones, and those they are a member of.
+
+    Whether the user is still active is asked of the database too: a connection's user object is
+    as old as the connection.
+    """
+    active = User.objects.filter(pk=user.pk, is_active=True)
+    mine = Membership.objects.filter(room=OuterRef("pk"), user_id=user.pk)
+    return ChatRoom.objects.filter(Q(members_only=False) | Exists(mine), Exists(active))
+
+
+def access_room(user: AbstractUser, name: str) -> ChatRoom:
+    """
+    Return a room that the user may enter, in one query.
+
+    Raises:
+        UnknownRoom: there is none of this name, or it is not open to them.
+    """
+    room = rooms_open_to(user).filter(name=name).first()
+    if room is None:
+        raise UnknownRoom
+    return room
+
+
+def may_manage(user: AbstractUser, room: ChatRoom) -> bool:
+    """Say whether the user may add and remove members: the creator and staff may."""
+    return user.is_active and (user.is_staff or room.created_by_id == user.pk)

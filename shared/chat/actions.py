@@ -1,0 +1,212 @@
+"""Writes of this app. Views, consumers, tasks and the shell call these, and nothing else writes."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from django.contrib.auth.models import AbstractUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from shared.accounts.models import User
+from shared.broker.wire import Published
+from shared.chat.access import access_room, may_manage, rooms_open_to
+from shared.chat.exceptions import (
+    ClientIdConflict,
+    InvalidContent,
+    InvalidRoomName,
+    NotAllowed,
+    RoomNameTaken,
+    UnknownMember,
+    UnknownMessage,
+)
+from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
+from shared.realtime import streams
+from shared.realtime.publish import publish
+from shared.realtime.text import refuse_text
+
+__all__ = [
+    "Sent",
+    "do_add_member",
+    "do_create_room",
+    "do_delete_message",
+    "do_remove_member",
+    "do_send_message",
+    "do_send_system_message",
+]
+
+_CLIENT_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{Message.CLIENT_ID_CHARACTERS}}}")
+
+
+class Sent(NamedTuple):
+    """
+    A stored message.
+
+    Attributes:
+        message: the row.
+        published: its publication.
+        repeated: the same client_id was stored before; nothing new was written or published.
+    """
+
+    message: Message
+    published: Published
+    repeated: bool
+
+
+def do_create_room(user: User, name: str, members_only: bool = False) -> ChatRoom:
+    """
+    Create a room; its creator is a member.
+
+    Raises:
+        InvalidRoomName, RoomNameTaken: choose another name.
+    """
+    if not re.fullmatch(ROOM_NAME, name):
+        raise InvalidRoomName
+    try:
+        with transaction.atomic():
+            room = ChatRoom.objects.create(name=name, members_only=members_only, created_by=user)
+            Membership.objects.create(room=room, user=user)
+            # So that the room's page has a position to start from although it never writes.
+            streams.touch(room.channel)
+    except IntegrityError as error:
+        raise RoomNameTaken from error
+    return room
+
+
+def do_send_message(
+    user: User | AbstractUser, room_name: str, content: str, client_id: str | None = None
+) -> Sent:
+    """
+    Store a message and publish it.
+
+    With a `client_id` it may be sent again, on any gateway and at any time: the first one wins
+    and is returned.
+
+    Raises:
+        UnknownRoom: no such room for this user, at this moment.
+        InvalidContent: the content or the client_id cannot be taken.
+        ClientIdConflict: the client_id names another message.
+    """
+    if words := refuse_text(content, maximum=Message.CONTENT_CHARACTERS):
+        raise InvalidContent("message", words)
+    if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
+        raise InvalidContent(
+            "client_id", f"1 to {Message.CLIENT_ID_CHARACTERS} letters, digits, _ . or -."
+        )
+    room = access_room(user, room_name)
+    try:
+        with transaction.atomic():
+            message, published = _store(
+                Message(room=room, user_id=user.pk, content=content, client_id=client_id)
+            )
+    except IntegrityError:
+        if client_id is None:
+            raise
+        return _repeat(user, room, content, client_id)
+    return Sent(message, published, repeated=False)
+
+
+def do_send_system_message(user: User, room: ChatRoom, content: str) -> Message:
+    """
+    Say something in a room as the server itself; only staff may.
+
+    Raises:
+        NotAllowed: the user is not staff.
+        InvalidContent: the content cannot be taken.
+    """
+    if not (user.is_active and user.is_staff):
+        raise NotAllowed
+    if words := refuse_text(content, maximum=Message.CONTENT_CHARACTERS):
+        raise InvalidContent("message", words)
+    with transaction.atomic():
+        message, _ = _store(Message(room=room, content=content, system=True))
+    return message
+
+
+def do_delete_message(user: User, message_id: int) -> None:
+    """
+    Delete a message: its content goes from the row and from the log, and all readers hear of it.
+
+    Deleting it again changes nothing.
+
+    Raises:
+        UnknownMessage: there is none in the rooms this user may enter.
+        NotAllowed: it is somebody else's, and the user is not staff.
+    """
+    with transaction.atomic():
+        messages = Message.objects.select_for_update(of=("self",)).select_related("room")
+        message = messages.filter(pk=message_id).first()
+        if message is None:
+            raise UnknownMessage
+        if not user.is_staff:
+            if not rooms_open_to(user).filter(pk=message.room_id).exists():
+                raise UnknownMessage
+            if message.user_id != user.pk:
+                raise NotAllowed
+        if message.deleted_at is not None:
+            return
+        message.content, message.deleted_at, message.deleted_by = "", timezone.now(), user
+        message.save(update_fields=["content", "deleted_at", "deleted_by"])
+        streams.redact(message.room.channel, message.offset, message.as_data())
+        publish(message.room.channel, message.as_data())
+
+
+def do_add_member(actor: User, room: ChatRoom, username: str) -> None:
+    """
+    Let a user into a members-only room; a member stays one.
+
+    Raises:
+        NotAllowed: the actor does not manage the room.
+        UnknownMember: no such active user.
+    """
+    member = _managed_member(actor, room, username)
+    Membership.objects.get_or_create(room=room, user=member)
+
+
+def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
+    """
+    Take a user's membership away; their next message is refused.
+
+    Raises:
+        NotAllowed: the actor does not manage the room.
+        UnknownMember: no such active user.
+    """
+    member = _managed_member(actor, room, username)
+    Membership.objects.filter(room=room, user=member).delete()
+
+
+def _managed_member(actor: User, room: ChatRoom, username: str) -> User:
+    if not may_manage(actor, room):
+        raise NotAllowed
+    member = User.objects.filter(username=username, is_active=True).first()
+    if member is None:
+        raise UnknownMember
+    return member
+
+
+def _store(message: Message) -> tuple[Message, Published]:
+    # The row first, for its id; then the publication, whose lock is held only for what follows.
+    message.save(force_insert=True)
+    published = publish(message.room.channel, message.as_data())
+    message.offset = published.offset
+    Message.objects.filter(pk=message.pk).update(offset=published.offset)
+    return message, published
+
+
+def _repeat(user: User | AbstractUser, room: ChatRoom, content: str, client_id: str) -> Sent:
+    message = Message.objects.select_related("room", "user").get(
+        user_id=user.pk, client_id=client_id
+    )
+    # A deleted message has lost its content: its own resend is still the same message.
+    if message.room_id != room.pk or (message.deleted_at is None and message.content != content):
+        raise ClientIdConflict
+    epoch = streams.touch(room.channel).position.epoch
+    published = Published(
+        channel=room.channel,
+        epoch=epoch,
+        offset=message.offset,
+        data=streams.encode_data(message.as_data()),
+        time=message.timestamp.timestamp(),
+    )
+    return Sent(message, published, repeated=True)

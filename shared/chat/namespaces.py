@@ -1,0 +1,61 @@
+"""`chat:<room name>`: a room's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.chat.access import access_room
+from shared.chat.exceptions import ChatError, ClientIdConflict, InvalidContent, UnknownRoom
+from shared.realtime.exceptions import ErrorCode, Refused
+from shared.realtime.namespaces import Namespace, Outcome, register, topic_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+__all__ = ["ChatNamespace"]
+
+
+@register
+class ChatNamespace(Namespace):
+    """Whoever may enter a room may hear it and speak in it."""
+
+    name = "chat"
+    history_size = 10_000
+    history_ttl = timedelta(days=7)
+
+    def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
+        try:
+            access_room(user, topic_of(channel))
+        except UnknownRoom:
+            return False
+        return True
+
+    def can_publish(self, user: AbstractUser, channel: str) -> bool:
+        # Asked and answered in `do_send_message`, in the query that needs the room anyway.
+        return True
+
+    def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
+        from shared.chat.actions import do_send_message
+
+        text, client_id = data.get("message"), data.get("client_id")
+        if not isinstance(text, str):
+            raise Refused(ErrorCode.BAD_REQUEST, 'Send {"message": "text"}.', field="message")
+        if client_id is not None and not isinstance(client_id, str):
+            raise Refused(ErrorCode.BAD_REQUEST, "client_id is a string.", field="client_id")
+        try:
+            sent = do_send_message(user, topic_of(channel), text, client_id)
+        except ChatError as error:
+            raise _refused(error) from error
+        return Outcome(sent.published, repeated=sent.repeated)
+
+
+def _refused(error: ChatError) -> Refused:
+    match error:
+        case InvalidContent():
+            return Refused(ErrorCode.CONTENT_REFUSED, str(error), field=error.field)
+        case ClientIdConflict():
+            return Refused(ErrorCode.CONFLICT, str(error), field="client_id")
+        case _:
+            return Refused(ErrorCode.PERMISSION_DENIED, str(error))

@@ -1,0 +1,1 @@
+"""What people are told: announcements to everybody, now; each user's inbox with them."""
