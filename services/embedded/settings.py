@@ -1,0 +1,48 @@
+"""
+Everything in one process, for one machine and no servers: `make run`.
+
+SQLite instead of PostgreSQL, a call instead of RabbitMQ, a thread instead of Celery. Demo data is
+allowed; nothing here is meant to face the internet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from shared.settings import env
+
+_STATE = env.path("CARILLON_STATE_DIR", Path(__file__).resolve().parents[2] / ".state") / "embedded"
+_STATE.mkdir(parents=True, exist_ok=True)
+
+
+def _secret_key() -> str:
+    # Kept, so that a restart signs nobody out.
+    path = _STATE / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+CARILLON_PORT = env.integer("CARILLON_PORT", 8000, minimum=1, maximum=65535)
+
+env.preset("CARILLON_SECRET_KEY", _secret_key())
+env.preset(
+    "CARILLON_PUBLIC_ORIGINS",
+    f"http://127.0.0.1:{CARILLON_PORT},http://localhost:{CARILLON_PORT}",
+)
+env.preset("DATABASE_URL", f"sqlite:///{_STATE / 'carillon.sqlite3'}")
+env.preset("CARILLON_DEMO", "1")
+env.preset("CARILLON_LOG_LEVEL", "WARNING")
+
+from services.gateway.settings import *  # noqa: E402
+from services.web.settings import *  # noqa: E402
+
+CARILLON_SERVICE = "embedded"
+CARILLON_BELL = "services.embedded.bell.LocalBell"
+# No collectstatic: files come straight from the apps' folders, under their own names.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

@@ -1,0 +1,174 @@
+"""
+One connection of a plain endpoint: its limits, its outbox, its subscriptions, its end.
+
+Consumers own it and bring the sockets' events; the hub knows only its outbox.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from services.gateway import plain
+from services.gateway.closecodes import CloseCode
+from services.gateway.database import DatabaseAway
+from services.gateway.limits import MalformedLimit, RateLimit
+from services.gateway.outbox import Outbox, Send
+from services.gateway.subscriber import NotSubscribed, Since, Subscriber
+from shared.realtime.exceptions import ErrorCode, Refused
+from shared.realtime.namespaces import Outcome, namespace_of
+from shared.telemetry import metrics
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+    from services.gateway.runtime import Gateway
+
+__all__ = ["PlainConnection"]
+
+_TRANSPORT = "websocket"
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Of all the codes a peer may send, those worth a series of their own.
+_COUNTED_CODES = {1000, 1001, 1005, 1006, 1009, 1011, 1012, *CloseCode}
+
+
+class PlainConnection:
+    """From the handshake to the end; `close` is safe at any point in between, and twice."""
+
+    def __init__(self, gateway: Gateway, user: AbstractUser, kind: str, send: Send) -> None:
+        """
+        Take what the connection works with.
+
+        Args:
+            gateway: this process's gateway.
+            user: who it is, from the session.
+            kind: the namespace's name, for metrics.
+            send: the ASGI server's send.
+        """
+        self._gateway = gateway
+        self._user = user
+        self._kind = kind
+        self._send = send
+        self._subscriber = Subscriber(gateway.repair, gateway.database)
+        # None until the handshake is accepted.
+        self._outbox: Outbox | None = None
+        self._rate = RateLimit(time.monotonic())
+        self._malformed = MalformedLimit()
+
+    async def open(self, since: Since) -> None:
+        """Accept the handshake and subscribe, or refuse it; afterwards all that is sent arrives."""
+        self._gateway.start()
+        started = time.monotonic()
+        try:
+            await self._subscriber.prepare(self._user, since)
+        except (NotSubscribed, DatabaseAway) as error:
+            self._subscriber.leave(None)
+            reason = "auth" if isinstance(error, NotSubscribed) else "capacity"
+            metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
+            await self._send({"type": "websocket.close"})
+            return
+        await self._send({"type": "websocket.accept"})
+        self._outbox = Outbox(self._send)
+        self._subscriber.complete(self._outbox)
+        metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
+        metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
+        metrics.HANDSHAKE_DURATION.observe(time.monotonic() - started)
+
+    def read(self, text: str | None) -> dict[str, Any] | None:
+        """
+        Return the message of a frame, or None after refusing it.
+
+        Args:
+            text: the frame's text; None for a binary frame.
+        """
+        metrics.MESSAGES_RECEIVED.labels(kind=self._kind, type="publish").inc()
+        if text is None:
+            self.end(CloseCode.BAD_REQUEST)
+            return None
+        now = time.monotonic()
+        try:
+            message = plain.parse(text)
+        except plain.Malformed as error:
+            self.refuse(Refused(ErrorCode.BAD_REQUEST, str(error)))
+            if self._malformed.exceeded(now):
+                self.end(CloseCode.BAD_REQUEST)
+            message = None
+        if wait := self._rate.take(now):
+            words = f"Too many messages: wait {wait:.1f} s."
+            self.refuse(
+                Refused(ErrorCode.TOO_MANY_REQUESTS, words), message or {}, retry_after=wait
+            )
+            if self._rate.exhausted(now):
+                self.end(CloseCode.TOO_MANY_REQUESTS)
+            return None
+        return message
+
+    async def publish(self, channel: str, message: dict[str, Any]) -> None:
+        """Have the namespace store and publish a message; its frame is the acknowledgement."""
+        started = time.monotonic()
+        try:
+            outcome = await self._gateway.database.run(_publish, self._user, channel, message)
+        except Refused as error:
+            self.refuse(error, message)
+            if error.code is ErrorCode.PERMISSION_DENIED:
+                self.end(CloseCode.PERMISSION_DENIED)
+            return
+        except DatabaseAway:
+            words = "This could not be stored just now: send it again in a moment."
+            self.refuse(Refused(ErrorCode.INTERNAL, words), message)
+            return
+        metrics.COMMAND_DURATION.labels(type="publish").observe(time.monotonic() - started)
+        if outcome.repeated:
+            if self._outbox is not None:
+                self._outbox.send(plain.publication(outcome.published))
+        else:
+            # Not only by bell: here it is known already, whether or not the broker is there.
+            self._gateway.repair.hub.accept(outcome.published)
+
+    def refuse(
+        self,
+        error: Refused,
+        message: dict[str, Any] | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        """Tell the client why its message was turned down."""
+        metrics.COMMAND_ERRORS.labels(type="publish", code=str(int(error.code))).inc()
+        client_id = (message or {}).get("client_id")
+        known = isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)
+        if self._outbox is not None:
+            self._outbox.send(
+                plain.error(
+                    error.code,
+                    error.message,
+                    field=error.field,
+                    client_id=client_id if known else None,
+                    retry_after=retry_after,
+                )
+            )
+
+    def end(self, code: CloseCode) -> None:
+        """Close from this side, after what was sent before."""
+        if self._outbox is not None:
+            self._subscriber.leave(self._outbox)
+            self._outbox.close(code)
+
+    def close(self, code: int) -> None:
+        """Clean up after the connection has ended, however it did."""
+        outbox, self._outbox = self._outbox, None
+        self._subscriber.leave(outbox)
+        if outbox is None:
+            return
+        outbox.abandon()
+        final = outbox.closed_with or code
+        label = str(int(final)) if final in _COUNTED_CODES else "other"
+        metrics.CONNECTIONS.labels(transport=_TRANSPORT).dec()
+        metrics.CONNECTIONS_CLOSED.labels(transport=_TRANSPORT, code=label).inc()
+
+
+def _publish(user: AbstractUser, channel: str, message: dict[str, Any]) -> Outcome:
+    namespace = namespace_of(channel)
+    if not namespace.can_publish(user, channel):
+        raise Refused(ErrorCode.PERMISSION_DENIED, "You may not publish here.")
+    return namespace.on_publish(user, channel, message)

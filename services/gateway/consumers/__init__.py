@@ -1,0 +1,1 @@
+"""I/O shells between Daphne and the gateway: one per endpoint."""

@@ -1,0 +1,192 @@
+"""
+The doorbell: the gateway's one member of the channel layer, and the watch over its hearing.
+
+channels-rabbitmq can go deaf for good while everything looks healthy. So the gateway sends itself
+a probe through the broker, on a connection of its own: when the broker confirms probes and the
+layer does not hear them, the layer is replaced by a new one. Nothing here awaits a socket or a
+query, no layer call is ever cancelled or timed out but `receive`, which may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from channels_rabbitmq.core import RabbitmqChannelLayer
+
+from shared.broker.sender import Failure, Sender, SendFailed
+from shared.broker.topology import BELLS_GROUP, gateway_group
+from shared.broker.wire import MalformedBell, Published, encode_control, read_bell
+from shared.telemetry import metrics
+
+__all__ = ["Doorbell"]
+
+logger = logging.getLogger(__name__)
+
+_PROBE = "gateway.probe"
+_PROBE_SECONDS = 0.5
+# Confirmed but unheard: the layer needs about a second to come back by itself.
+_DEAF_AFTER_PROBES = 4
+_REPLACEMENTS_PER_MINUTE = 6
+
+
+class Doorbell:
+    """Hears bells and hands their publications on, in the event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        gateway_id: str,
+        on_publication: Callable[[Published], None],
+        on_back: Callable[[], None],
+    ) -> None:
+        """
+        Take where to listen and whom to tell.
+
+        Args:
+            url: the broker.
+            gateway_id: this gateway's name on it.
+            on_publication: called for each publication of a bell.
+            on_back: called when bells are heard again after a time without.
+        """
+        self._url = url
+        self._group = gateway_group(gateway_id)
+        self._on_publication = on_publication
+        self._on_back = on_back
+        self._sender = Sender(url)
+        self._probe_body = encode_control(self._group, _PROBE, {})
+        self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
+        # The layer now listening and the task that listens to it.
+        self._layer: RabbitmqChannelLayer | None = None
+        self._listening: asyncio.Task[None] | None = None
+        # Probes that the broker confirmed since the layer last heard one.
+        self._unheard = 0
+        self._replaced_at: deque[float] = deque(maxlen=_REPLACEMENTS_PER_MINUTE)
+        # Whether bells reach this gateway now.
+        self.connected = False
+        # Why the broker is away, or None while it confirms.
+        self.outage: str | None = "not connected yet"
+
+    @property
+    def deaf(self) -> bool:
+        """Whether bells are missed although the broker is there."""
+        return self.outage is None and self._unheard >= _DEAF_AFTER_PROBES
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether replacing the layer has not helped for a minute: only a restart may."""
+        return (
+            len(self._replaced_at) == _REPLACEMENTS_PER_MINUTE
+            and time.monotonic() - self._replaced_at[0] < 60
+            and not self.connected
+        )
+
+    async def run(self) -> None:
+        """Listen and watch, for ever."""
+        self._listen()
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            if await self._probe():
+                self._unheard += 1
+                if self._unheard > 1:
+                    self._set_connected(False)
+                if self._unheard >= _DEAF_AFTER_PROBES:
+                    self._replace()
+            else:
+                self._set_connected(False)
+                # The layer reconnects by itself when the broker is back; judge it from then on.
+                self._unheard = 0
+
+    def _listen(self) -> None:
+        layer = RabbitmqChannelLayer(
+            host=self._url, local_capacity=1_000, remote_capacity=10_000, expiry=10, local_expiry=10
+        )
+        self._layer = layer
+        self._listening = asyncio.create_task(self._hear(layer))
+
+    async def _hear(self, layer: RabbitmqChannelLayer) -> None:
+        channel = await layer.new_channel()
+        await layer.group_add(BELLS_GROUP, channel)
+        await layer.group_add(self._group, channel)
+        while True:
+            event = await layer.receive(channel)
+            try:
+                self._take(event)
+            except MalformedBell as error:
+                metrics.BROKER_MESSAGES_RECEIVED.labels(kind="malformed").inc()
+                logger.warning("Not a bell: %s", error)
+            except Exception:
+                # A publication that cannot be delivered must not end the hearing of all others.
+                logger.exception("A bell could not be delivered.")
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        match event.get("type"):
+            case "bell.ring":
+                metrics.BROKER_MESSAGES_RECEIVED.labels(kind="bell").inc()
+                for publication in read_bell(event):
+                    self._on_publication(publication)
+            case "gateway.probe":
+                metrics.BROKER_MESSAGES_RECEIVED.labels(kind="probe").inc()
+                self._unheard = 0
+                self._set_connected(True)
+            case other:
+                raise MalformedBell(f"unknown type {other!r:.40}")
+
+    async def _probe(self) -> bool:
+        """Send a probe; return whether the broker has taken it."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(
+                self._probe_thread, self._sender.send, self._group, self._probe_body
+            )
+        except SendFailed as error:
+            if error.failure is not Failure.NACKED:
+                if self.outage is None:
+                    logger.warning(
+                        "RabbitMQ is away (%s); the log delivers until it is back.", error
+                    )
+                self.outage = str(error)
+                return False
+        if self.outage is not None:
+            logger.info("RabbitMQ answers.")
+            self.outage = None
+        return True
+
+    def _set_connected(self, connected: bool) -> None:
+        if connected and not self.connected:
+            self._on_back()
+        self.connected = connected
+        metrics.BROKER_CONNECTED.set(connected)
+
+    def _replace(self) -> None:
+        logger.warning("The channel layer is deaf: it is replaced.")
+        metrics.LAYER_REPLACEMENTS.inc()
+        self._replaced_at.append(time.monotonic())
+        self._unheard = 0
+        self._abandon()
+        self._listen()
+
+    def _abandon(self) -> None:
+        """Drop the layer without awaiting its `close`, which may wait for a dead peer for ever."""
+        layer, listening = self._layer, self._listening
+        if listening is not None:
+            listening.cancel()
+        for name in ("_reconnect_forever_task", "_expire_task"):
+            task = getattr(layer, name, None)
+            if task is not None and not task.done():
+                task.cancel()
+        connected = getattr(layer, "_carehare_connection", None)
+        if connected is not None and connected.done() and not connected.cancelled():
+            with contextlib.suppress(Exception):
+                connected.result()._protocol._transport.abort()
+
+    def close(self) -> None:
+        """Stop hearing; the broker drops the queue with the connection."""
+        self._abandon()
+        self._probe_thread.shutdown(wait=False, cancel_futures=True)

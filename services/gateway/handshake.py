@@ -1,0 +1,81 @@
+"""
+What a handshake passes before a consumer sees it: the exact Origin, then the session's user.
+
+Refusals close before accepting, which a client sees as HTTP 403; they cost no query before the
+Origin is known to be ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from channels.sessions import CookieMiddleware
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
+
+from services.gateway.database import DatabaseAway
+from services.gateway.runtime import the_gateway
+from shared.telemetry import metrics
+
+__all__ = ["ExactOrigin", "SessionUser", "refuse"]
+
+type Scope = dict[str, Any]
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+type Send = Callable[[dict[str, Any]], Awaitable[None]]
+type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def refuse(receive: Receive, send: Send, reason: str) -> None:
+    """Turn a handshake down; the client gets 403, whatever the reason was."""
+    metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+class ExactOrigin:
+    """Lets through handshakes whose one Origin header is exactly one of ours."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = [value for name, value in scope["headers"] if name == b"origin"]
+        allowed = settings.CARILLON_PUBLIC_ORIGINS
+        if len(found) == 1 and found[0].decode("latin-1").lower() in allowed:
+            await self._application(scope, receive, send)
+        else:
+            await refuse(receive, send, "origin")
+
+
+class SessionUser:
+    """Puts the user of the session cookie into the scope; without one the handshake ends."""
+
+    def __init__(self, application: Application) -> None:
+        self._with_cookies = CookieMiddleware(self._authenticate)
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._with_cookies(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        try:
+            user = await the_gateway().database.run(_user_of, key) if key else AnonymousUser()
+        except DatabaseAway:
+            await refuse(receive, send, "capacity")
+            return
+        if user.is_authenticated:
+            await self._application({**scope, "user": user}, receive, send)
+        else:
+            await refuse(receive, send, "auth")
+
+
+def _user_of(session_key: str) -> AbstractBaseUser | AnonymousUser:
+    # Django's own check of backend, active user and session hash, on a request made for it.
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_user(request)

@@ -1,0 +1,224 @@
+"""
+The hub: which connections hear which channel here, and where each channel stands.
+
+A gateway serves a channel while somebody here is subscribed. Its position is kept once per
+channel, never per connection: all members have got everything up to it, in order. A publication
+is framed once and the same text goes to every member.
+
+A connection that is catching up is no member yet. It holds the channel: what is delivered
+meanwhile is kept for it, and joins its catch-up when the log was read.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from services.gateway import plain
+from shared.broker.wire import Published
+from shared.realtime.positions import Position
+from shared.telemetry import metrics
+
+__all__ = ["Group", "Hold", "Hub", "LiveChannel", "Member", "Verdict"]
+
+logger = logging.getLogger(__name__)
+
+_EARLY_PUBLICATIONS = 1_000
+
+
+class Member(Protocol):
+    """What a group needs of a connection."""
+
+    def send(self, frame: str) -> None:
+        """Take one frame; never wait, never raise."""
+
+
+class Group:
+    """The connections here that get everything of one channel."""
+
+    def __init__(self) -> None:
+        self._members: set[Member] = set()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def join(self, connection: Member) -> None:
+        """Add a connection that stands exactly where the channel does."""
+        self._members.add(connection)
+
+    def leave(self, connection: Member) -> None:
+        """Remove a connection; one that is not here changes nothing."""
+        self._members.discard(connection)
+
+    def publish(self, payload: str) -> None:
+        """Give every member the same frame."""
+        for connection in self._members:
+            connection.send(payload)
+
+
+class Hold:
+    """What a channel delivered while a connection was catching up."""
+
+    def __init__(self) -> None:
+        self.publications: list[Published] = []
+        # The channel lost its place meanwhile: nothing can be recovered across that.
+        self.broken = False
+
+
+class Verdict(enum.Enum):
+    """What a live channel made of a publication."""
+
+    DELIVERED = "delivered"
+    REPEATED = "repeated"
+    EARLY = "early"  # something before it is missing
+    FOREIGN = "foreign"  # another epoch: the log must be asked
+
+
+class LiveChannel:
+    """
+    One channel that somebody here listens to.
+
+    Publications pass in the order of their offsets. One that comes early waits in a box until
+    those before it have come by bell or were read from the log.
+    """
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        # The namespace's name, for metric labels.
+        self.kind = channel.partition(":")[0]
+        self.group = Group()
+        # The stream's id, for head checks, and how far the group has got; None until the first
+        # read of the log, while only holds are there.
+        self.stream_id: int | None = None
+        self.position: Position | None = None
+        self._holds: set[Hold] = set()
+        self._early: dict[int, Published] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody listens anymore."""
+        return not self.group and not self._holds
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something came early and what stands before it has not come yet."""
+        return bool(self._early)
+
+    def hold(self) -> Hold:
+        """Keep what is delivered from now on for a connection that is about to read the log."""
+        hold = Hold()
+        self._holds.add(hold)
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """End a hold; its owner joins the group in the same step or gives up."""
+        self._holds.discard(hold)
+
+    def start(self, stream_id: int, position: Position) -> None:
+        """Set out from where the log stands; whatever came before the first read is judged now."""
+        self.stream_id, self.position = stream_id, position
+        early, self._early = sorted(self._early.items()), {}
+        for _, publication in early:
+            self.accept(publication)
+
+    def accept(self, publication: Published) -> Verdict:
+        """Deliver a publication if it is the next one; else drop it or keep it for later."""
+        if publication.offset == 0:
+            self._deliver(publication)
+            return Verdict.DELIVERED
+        if self.position is None:
+            self._keep(publication)
+            return Verdict.REPEATED
+        if publication.epoch != self.position.epoch:
+            return Verdict.FOREIGN
+        if publication.offset <= self.position.offset:
+            return Verdict.REPEATED
+        if publication.offset > self.position.offset + 1:
+            self._keep(publication)
+            return Verdict.EARLY
+        self._pass(publication)
+        while (following := self._early.pop(self.position.offset + 1, None)) is not None:
+            self._pass(following)
+        return Verdict.DELIVERED
+
+    def reset(self, position: Position) -> None:
+        """Go on from another place; everybody here is told to read history again."""
+        self.position = position
+        self._early.clear()
+        for hold in self._holds:
+            hold.broken = True
+        self.group.publish(plain.reset(self.channel, position))
+
+    def _pass(self, publication: Published) -> None:
+        self.position = Position(publication.epoch, publication.offset)
+        self._deliver(publication)
+
+    def _deliver(self, publication: Published) -> None:
+        for hold in self._holds:
+            hold.publications.append(publication)
+        if self.group:
+            self.group.publish(plain.publication(publication))
+            metrics.MESSAGES_SENT.labels(kind=self.kind).inc(len(self.group))
+            metrics.DELIVERY_LATENCY.labels(kind=self.kind).observe(
+                max(0.0, time.time() - publication.time)
+            )
+
+    def _keep(self, publication: Published) -> None:
+        if len(self._early) < _EARLY_PUBLICATIONS:
+            self._early[publication.offset] = publication
+
+
+class Hub:
+    """All channels that somebody here listens to."""
+
+    def __init__(self, on_gap: Callable[[LiveChannel, Verdict], None]) -> None:
+        """Take what is to be called when the log must be asked for a channel."""
+        self._channels: dict[str, LiveChannel] = {}
+        self._on_gap = on_gap
+
+    def __iter__(self) -> Iterator[LiveChannel]:
+        return iter(list(self._channels.values()))
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def get(self, channel: str) -> LiveChannel | None:
+        """Return the channel if somebody here listens to it."""
+        return self._channels.get(channel)
+
+    def open(self, channel: str) -> LiveChannel:
+        """Return the channel, serving it from now on; the caller holds it in the same step."""
+        live = self._channels.get(channel)
+        if live is None:
+            live = self._channels[channel] = LiveChannel(channel)
+            metrics.CHANNELS.labels(kind=live.kind).inc()
+        return live
+
+    def join(self, live: LiveChannel, connection: Member) -> None:
+        """Make a connection a member of a channel's group."""
+        live.group.join(connection)
+        metrics.SUBSCRIPTIONS.labels(kind=live.kind).inc()
+
+    def leave(self, live: LiveChannel, connection: Member) -> None:
+        """Take a member out, and forget the channel when it was the last."""
+        live.group.leave(connection)
+        metrics.SUBSCRIPTIONS.labels(kind=live.kind).dec()
+        self.close_idle(live)
+
+    def close_idle(self, live: LiveChannel) -> None:
+        """Stop serving a channel that nobody listens to."""
+        if live.is_idle and self._channels.get(live.channel) is live:
+            del self._channels[live.channel]
+            metrics.CHANNELS.labels(kind=live.kind).dec()
+
+    def accept(self, publication: Published) -> None:
+        """Pass a publication to its channel, if somebody here listens to it."""
+        live = self._channels.get(publication.channel)
+        if live is None:
+            return
+        verdict = live.accept(publication)
+        if verdict in (Verdict.EARLY, Verdict.FOREIGN):
+            self._on_gap(live, verdict)

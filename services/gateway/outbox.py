@@ -1,0 +1,78 @@
+"""A connection's outgoing frames: any part of the gateway adds them, one task writes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from services.gateway.closecodes import CloseCode
+
+__all__ = ["Outbox"]
+
+_QUEUED_FRAMES = 2_000
+_QUEUED_CHARACTERS = 256 * 1024
+
+type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Outbox:
+    """
+    Keeps frames in the order they were added, and bounds how many wait.
+
+    A reader that cannot keep up is closed with 3008; it comes back and recovers, and nobody else
+    waits for it.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._frames: deque[str] = deque()
+        self._characters = 0
+        self._closing: CloseCode | None = None
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._write())
+        # What the connection was closed with from this side, for the books.
+        self.closed_with: CloseCode | None = None
+
+    def send(self, frame: str) -> None:
+        """Add a frame; after `close` it is dropped."""
+        if self._closing is not None:
+            return
+        self._frames.append(frame)
+        self._characters += len(frame)
+        if len(self._frames) > _QUEUED_FRAMES or self._characters > _QUEUED_CHARACTERS:
+            self._frames.clear()
+            self.close(CloseCode.SLOW)
+        self._wake.set()
+
+    def close(self, code: CloseCode) -> None:
+        """Write what was added before, then close the connection."""
+        if self._closing is None:
+            self._closing = code
+            self._wake.set()
+
+    def abandon(self) -> None:
+        """Stop writing: the connection is gone."""
+        if self._closing is None:
+            self._closing = CloseCode.INTERNAL_ERROR
+        self._task.cancel()
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._frames:
+                frame = self._frames.popleft()
+                self._characters -= len(frame)
+                await self._send({"type": "websocket.send", "text": frame})
+            if self._closing is not None:
+                self.closed_with = self._closing
+                await self._send(
+                    {
+                        "type": "websocket.close",
+                        "code": int(self._closing),
+                        "reason": self._closing.reason,
+                    }
+                )
+                return

@@ -1,0 +1,45 @@
+"""Which WebSocket path goes to which consumer; anything else is refused, without a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import re_path
+
+from services.gateway.consumers.channel import ChannelConsumer
+from services.gateway.consumers.notifications import NotificationConsumer
+from services.gateway.handshake import Application, ExactOrigin, SessionUser, refuse
+
+__all__ = ["websocket_application", "with_http"]
+
+
+async def _unknown_path(scope: Any, receive: Any, send: Any) -> None:
+    await refuse(receive, send, "protocol")
+
+
+async def _no_http(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"This server answers WebSockets.\n"})
+
+
+# Django types a route's target as a view; to Channels it is an ASGI application.
+_unknown: Any = _unknown_path
+_consumers = URLRouter(
+    [
+        re_path(r"^ws/notifications/\Z", NotificationConsumer.as_asgi()),
+        re_path(
+            r"^ws/(?P<namespace>[a-z][a-z0-9_-]{1,31})/(?P<topic>[A-Za-z0-9_-]{1,100})/\Z",
+            ChannelConsumer.as_asgi(),
+        ),
+        re_path(r"", _unknown),
+    ]
+)
+
+websocket_application: Application = ExactOrigin(SessionUser(_consumers))
+
+
+def with_http(http: Any = _no_http) -> ProtocolTypeRouter:
+    """Return the ASGI application: our WebSockets beside some HTTP, by default none."""
+    return ProtocolTypeRouter({"websocket": websocket_application, "http": http})

@@ -1,0 +1,130 @@
+"""The parts of one gateway process, put together and kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import time
+from functools import cache
+
+from django.conf import settings
+from prometheus_client import REGISTRY
+
+from services.gateway.database import DatabaseAway, DatabaseThreads
+from services.gateway.doorbell import Doorbell
+from services.gateway.repair import Repair
+from shared.telemetry import health, metrics
+
+__all__ = ["Gateway", "the_gateway"]
+
+logger = logging.getLogger(__name__)
+
+_LAG_SECONDS = 0.5
+_STUCK_SECONDS = 15.0
+_DATABASE_CACHE_SECONDS = 5.0
+
+
+class Gateway:
+    """Hub, repair and doorbell of this process, with what watches over them."""
+
+    def __init__(self) -> None:
+        self.database = DatabaseThreads()
+        self.doorbell: Doorbell | None = None
+        self.repair = Repair(self.database, bells_are_down=self._bells_are_down)
+        if settings.BROKER_URL:
+            self.doorbell = Doorbell(
+                settings.BROKER_URL,
+                settings.CARILLON_GATEWAY_ID,
+                on_publication=self.repair.hub.accept,
+                on_back=self.repair.check_soon,
+            )
+        self._tasks: list[asyncio.Task[None]] = []
+        # When the event loop last came round; the health check reads it from another thread.
+        self._beat = time.monotonic()
+
+    def start(self) -> None:
+        """Start the tasks in the running event loop; a second call changes nothing."""
+        if self._tasks:
+            return
+        # SQLite has no outage to watch for; everything else is asked in the background.
+        runs = [self._watch_loop(), self._watch_database(), self.repair.run()]
+        if self.doorbell is not None:
+            runs.append(self.doorbell.run())
+        self._tasks = [asyncio.create_task(run) for run in runs]
+        for task in self._tasks:
+            task.add_done_callback(_report_end)
+
+    def serve_internal(self) -> None:
+        """Serve metrics and health from a thread of their own."""
+        metrics.BUILD_INFO.labels(
+            version="0.1.0", revision="", python=platform.python_version(), service="gateway"
+        ).set(1)
+        health.serve(
+            settings.CARILLON_INTERNAL_HOST,
+            settings.CARILLON_INTERNAL_PORT,
+            registry=lambda: REGISTRY,
+            live={"event_loop": self._stuck},
+            ready={
+                "event_loop": self._stuck,
+                "database": lambda: self.database.outage,
+                "layer": self._deaf,
+            },
+        )
+
+    async def stop(self) -> None:
+        """End all tasks and let go of the broker and the database threads."""
+        for task in self._tasks:
+            task.remove_done_callback(_report_end)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self.doorbell is not None:
+            self.doorbell.close()
+        self.database.close()
+
+    def _bells_are_down(self) -> bool:
+        return self.doorbell is not None and not self.doorbell.connected
+
+    def _stuck(self) -> str | None:
+        silent = time.monotonic() - self._beat
+        return f"has not come round for {silent:.0f} s" if silent > _STUCK_SECONDS else None
+
+    def _deaf(self) -> str | None:
+        # A broker that is away from all leaves the gateway ready: the log still delivers.
+        if self.doorbell is not None and (self.doorbell.deaf or self.doorbell.hopeless):
+            return "the channel layer hears nothing although the broker answers"
+        return None
+
+    async def _watch_loop(self) -> None:
+        while True:
+            due = time.monotonic() + _LAG_SECONDS
+            await asyncio.sleep(_LAG_SECONDS)
+            self._beat = time.monotonic()
+            metrics.EVENT_LOOP_LAG.observe(max(0.0, self._beat - due))
+
+    async def _watch_database(self) -> None:
+        while True:
+            # An outage is logged there, and told by readiness.
+            with contextlib.suppress(DatabaseAway):
+                await self.database.run(_ask)
+            await asyncio.sleep(_DATABASE_CACHE_SECONDS)
+
+
+@cache
+def the_gateway() -> Gateway:
+    """Return this process's gateway."""
+    return Gateway()
+
+
+def _ask() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("A part of the gateway has ended.", exc_info=error)

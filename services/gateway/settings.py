@@ -1,0 +1,29 @@
+"""The gateway's settings: the base, and what holding WebSockets needs."""
+
+from __future__ import annotations
+
+import secrets
+
+from shared.settings import env
+from shared.settings.base import *
+
+CARILLON_SERVICE = "gateway"
+
+ASGI_APPLICATION = "services.gateway.asgi.application"
+# A gateway answers no HTTP; the health endpoints are on the internal port.
+ROOT_URLCONF = "services.gateway.urls"
+
+# Which gateway this is, for the broker and the logs; new at each start unless it is given.
+CARILLON_GATEWAY_ID = env.text("CARILLON_GATEWAY_ID", secrets.token_hex(6)).lower()
+
+# How often a channel is compared with the log; 0 switches it off, for tests alone.
+CARILLON_GATEWAY_HEAD_CHECK_SECONDS = env.seconds(
+    "CARILLON_GATEWAY_HEAD_CHECK_SECONDS", 4, maximum=60
+)
+CARILLON_GATEWAY_DATABASE_THREADS = env.integer(
+    "CARILLON_GATEWAY_DATABASE_THREADS", 4, minimum=1, maximum=64
+)
+
+# Deliberately without a "default": consumers publish through the log, never through the layer,
+# and the doorbell is the layer's one member (it makes its own object, which it can replace).
+CHANNEL_LAYERS: dict[str, object] = {}

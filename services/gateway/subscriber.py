@@ -1,0 +1,146 @@
+"""
+A plain connection's subscriptions: check, hold, read the log, greet, catch up, join.
+
+The last three happen without yielding to the event loop, so that nothing is missing or double
+between what the log gave and what the group gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.gateway import plain
+from services.gateway.database import DatabaseThreads
+from services.gateway.hub import Hold, LiveChannel, Member
+from services.gateway.repair import Repair
+from shared.realtime.exceptions import RealtimeError
+from shared.realtime.history import Recovery, recover
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.positions import Position
+from shared.telemetry import metrics
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+__all__ = ["LOST", "NotSubscribed", "Since", "Subscriber"]
+
+# A position that nobody can recover from: what a client sent could not be read as one.
+LOST = Position("", 0)
+
+# Where a client stood in each channel it wants; None for "from now on".
+type Since = Mapping[str, Position | None]
+
+
+class NotSubscribed(Exception):
+    """A channel that is not there or not for this user; which of both is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CatchUp:
+    position: Position
+    frames: list[str]
+
+
+class Subscriber:
+    """The channels of one connection."""
+
+    def __init__(self, repair: Repair, database: DatabaseThreads) -> None:
+        self._repair = repair
+        self._hub = repair.hub
+        self._database = database
+        self._since: Since = {}
+        self._held: list[tuple[LiveChannel, Hold]] = []
+        self._recoveries: Mapping[str, Recovery] = {}
+        self._joined: list[LiveChannel] = []
+
+    async def prepare(self, user: AbstractUser, since: Since) -> None:
+        """
+        Check permission, hold the channels and read what was missed in them.
+
+        Raises:
+            NotSubscribed: the user may not hear one of the channels.
+            DatabaseAway: the log cannot be read now.
+        """
+        self._since = since
+        for channel in since:
+            live = self._hub.open(channel)
+            self._held.append((live, live.hold()))
+        self._recoveries = await self._database.run(_recover_all, user, since)
+        for live, _ in self._held:
+            recovery = self._recoveries[live.channel]
+            if live.position is None:
+                live.start(recovery.stream_id, recovery.head)
+            while not _level(live.position, recovery.head):
+                # The group lags behind what this connection has seen: catch it up first.
+                await self._repair.level(live)
+                if live.position is None or live.position.epoch != recovery.head.epoch:
+                    break
+
+    def complete(self, connection: Member) -> None:
+        """
+        Greet, give each channel's catch-up or its reset, and join; all in one step of the loop.
+
+        From then on the connection gets everything, in order.
+        """
+        caught_up = [
+            (live, _catch_up(live, hold, self._since[live.channel], self._recoveries[live.channel]))
+            for live, hold in self._held
+        ]
+        connection.send(
+            plain.established({live.channel: each.position for live, each in caught_up})
+        )
+        for live, each in caught_up:
+            for frame in each.frames:
+                connection.send(frame)
+            self._hub.join(live, connection)
+            self._joined.append(live)
+        self._let_go()
+
+    def leave(self, connection: Member | None) -> None:
+        """Take the connection out of all its channels; safe at any point, and twice."""
+        self._let_go()
+        if connection is not None:
+            while self._joined:
+                self._hub.leave(self._joined.pop(), connection)
+
+    def _let_go(self) -> None:
+        while self._held:
+            live, hold = self._held.pop()
+            live.release(hold)
+            self._hub.close_idle(live)
+
+
+def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
+    for channel in since:
+        try:
+            allowed = namespace_of(channel).can_subscribe(user, channel)
+        except RealtimeError as error:
+            raise NotSubscribed(channel) from error
+        if not allowed:
+            raise NotSubscribed(channel)
+    return {channel: recover(channel, position) for channel, position in since.items()}
+
+
+def _level(position: Position | None, head: Position) -> bool:
+    return position is not None and position.epoch == head.epoch and position.offset >= head.offset
+
+
+def _catch_up(
+    live: LiveChannel, hold: Hold, since: Position | None, recovery: Recovery
+) -> _CatchUp:
+    position = live.position
+    assert position is not None, "a channel that was read stands somewhere"
+    if since is None:
+        return _CatchUp(position, [])
+    if not recovery.recovered or hold.broken or position.epoch != recovery.head.epoch:
+        metrics.RECOVERIES.labels(result="gap").inc()
+        return _CatchUp(position, [plain.reset(live.channel, position)])
+    missed = [
+        *recovery.publications,
+        *(p for p in hold.publications if p.offset > recovery.head.offset),
+    ]
+    metrics.RECOVERIES.labels(result="recovered" if missed else "empty").inc()
+    metrics.RECOVERED_MESSAGES.observe(len(missed))
+    return _CatchUp(since, [plain.publication(each) for each in missed])

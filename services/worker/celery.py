@@ -1,0 +1,66 @@
+"""
+Celery's entry point: `celery -A services.worker.celery:app worker` and `... beat`.
+
+Besides the app it starts, for each of the two, the exporter of the internal port: a process of
+its own, because a thread would not survive Celery's forks.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from shared.settings import env
+
+env.default_settings_module("services.worker.settings")
+
+import django
+
+django.setup()
+
+from celery import signals
+
+from shared.celery import app
+from shared.settings.production import refuse_unsafe
+from shared.telemetry import exporter, metrics
+
+__all__ = ["app"]
+
+refuse_unsafe()
+app.loader.import_default_modules()
+
+from services.worker.schedule import BEAT_SCHEDULE
+
+app.conf.beat_schedule = BEAT_SCHEDULE
+
+_started: dict[str, float] = {}
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _start_exporter(**_: Any) -> None:
+    exporter.spawn()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Connected so that Celery leaves logging as Django's settings have configured it."""
+
+
+@signals.task_prerun.connect
+def _begin(task_id: str, **_: Any) -> None:
+    _started[task_id] = time.monotonic()
+    metrics.TASKS_IN_PROGRESS.labels(queue="default").inc()
+
+
+@signals.task_postrun.connect
+def _finish(task_id: str, task: Any, state: str | None, **_: Any) -> None:
+    metrics.TASKS_IN_PROGRESS.labels(queue="default").dec()
+    metrics.TASK_RUNS.labels(task=task.name, state=(state or "unknown").lower()).inc()
+    if (started := _started.pop(task_id, None)) is not None:
+        metrics.TASK_DURATION.labels(task=task.name).observe(time.monotonic() - started)
+
+
+@signals.worker_process_shutdown.connect
+def _forget_child(pid: int, **_: Any) -> None:
+    exporter.forget_process(pid)
