@@ -1,0 +1,94 @@
+import type { Access } from "./connection";
+import { readMessage, type WireMessage } from "./wire";
+
+/** The server's one error shape, or a request that never got an answer (status 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface HistoryPage {
+  /** Oldest first. */
+  readonly messages: readonly WireMessage[];
+  readonly more: boolean;
+}
+
+const TIMEOUT_MS = 15_000;
+
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      ...init,
+      cache: "no-store",
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached. Check your connection and try again.");
+  }
+  if (response.ok) return response;
+  throw new ApiError(response.status, await errorMessage(response));
+}
+
+async function errorMessage(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as { error?: { message?: unknown } } | null;
+    if (typeof body?.error?.message === "string") return body.error.message;
+  } catch {
+    // A proxy's own page instead of ours: the status has to do.
+  }
+  return `The server answered with an error (${response.status}). Try again in a moment.`;
+}
+
+function messagesPath(room: string): string {
+  return `/api/v1/rooms/${encodeURIComponent(room)}/messages`;
+}
+
+export async function readHistory(
+  room: string,
+  before: number | null,
+  limit: number,
+): Promise<HistoryPage> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (before !== null) query.set("before", String(before));
+  const response = await call(`${messagesPath(room)}?${query}`);
+  const body = (await response.json()) as { messages?: unknown; more?: unknown };
+  const rows = Array.isArray(body.messages) ? body.messages : [];
+  return {
+    messages: rows.map(readMessage).filter((message) => message !== null),
+    more: body.more === true,
+  };
+}
+
+export async function deleteMessage(room: string, id: number, csrfToken: string): Promise<void> {
+  await call(`${messagesPath(room)}/${id}`, {
+    method: "DELETE",
+    headers: { "X-CSRFToken": csrfToken },
+  });
+}
+
+async function access(path: string): Promise<Access> {
+  try {
+    await call(path);
+    return "allowed";
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : 0;
+    if (status === 401) return "signed-out";
+    return status === 403 || status === 404 ? "no-access" : "unknown";
+  }
+}
+
+export function sessionAccess(): Promise<Access> {
+  return access("/api/v1/session");
+}
+
+/** A session that ended and a room that closed are told apart: one asks for each. */
+export async function roomAccess(room: string): Promise<Access> {
+  const session = await sessionAccess();
+  return session === "allowed" ? access(`${messagesPath(room)}?limit=1`) : session;
+}

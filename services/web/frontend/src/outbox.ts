@@ -1,0 +1,169 @@
+export type PendingState = "queued" | "sent" | "failed";
+
+/** A message of this page's reader that the server has not confirmed yet. */
+export interface Pending {
+  readonly clientId: string;
+  readonly text: string;
+  /** When the reader sent it, for the time shown beside it. */
+  readonly createdAt: number;
+  state: PendingState;
+  sentAt: number;
+  /** Earliest time for the next attempt. */
+  notBefore: number;
+  /** Temporary errors so far. */
+  errors: number;
+  /** Why it failed, in words for the reader. */
+  problem: string | null;
+}
+
+/** The server allows 20 messages a second; 20 unconfirmed ones keep a full pipe on a slow path. */
+const PER_SECOND = 20;
+const IN_FLIGHT = 20;
+const ACK_TIMEOUT_MS = 10_000;
+const MAX_ERRORS = 5;
+
+/**
+ * Messages on their way, in the order they were written.
+ *
+ * Each keeps its client id over every attempt, so the server stores it once. Nothing leaves the
+ * outbox but by confirmation or by the reader's own hand.
+ */
+export class Outbox {
+  private entries: Pending[] = [];
+  /** When the latest messages were sent, for the pace. */
+  private sendTimes: number[] = [];
+
+  get pending(): readonly Pending[] {
+    return this.entries;
+  }
+
+  add(text: string, clientId: string, now: number): Pending {
+    const entry: Pending = {
+      clientId,
+      text,
+      createdAt: now,
+      state: "queued",
+      sentAt: 0,
+      notBefore: 0,
+      errors: 0,
+      problem: null,
+    };
+    this.entries.push(entry);
+    return entry;
+  }
+
+  /** Take what may be sent now; those entries count as sent. */
+  take(now: number): Pending[] {
+    this.sendTimes = this.sendTimes.filter((time) => now - time < 1_000);
+    const inFlight = this.entries.filter((entry) => entry.state === "sent").length;
+    const room = Math.min(PER_SECOND - this.sendTimes.length, IN_FLIGHT - inFlight);
+    const taken: Pending[] = [];
+    for (const entry of this.entries) {
+      if (taken.length >= room) break;
+      if (entry.state !== "queued") continue;
+      // Later ones wait too, so that messages arrive in the order they were written.
+      if (entry.notBefore > now) break;
+      entry.state = "sent";
+      entry.sentAt = now;
+      this.sendTimes.push(now);
+      taken.push(entry);
+    }
+    return taken;
+  }
+
+  /** Confirmed by the server. Returns whether this outbox held it. */
+  acknowledge(clientId: string): boolean {
+    const before = this.entries.length;
+    this.entries = this.entries.filter((entry) => entry.clientId !== clientId);
+    return this.entries.length < before;
+  }
+
+  /** The connection is gone, and with it the certainty of what arrived: send it all again. */
+  requeue(): void {
+    for (const entry of this.entries) {
+      if (entry.state === "sent") entry.state = "queued";
+    }
+  }
+
+  /** The server asks to send again later; after too many times the reader decides. */
+  postpone(clientId: string, delayMs: number, problem: string, now: number): void {
+    const entry = this.find(clientId);
+    if (entry === undefined) return;
+    entry.errors += 1;
+    if (entry.errors >= MAX_ERRORS) {
+      this.fail(clientId, problem);
+      return;
+    }
+    entry.state = "queued";
+    entry.notBefore = now + delayMs;
+  }
+
+  fail(clientId: string, problem: string): void {
+    const entry = this.find(clientId);
+    if (entry === undefined) return;
+    entry.state = "failed";
+    entry.problem = problem;
+  }
+
+  /** The message that an error without a name concerns: the server answers in order. */
+  get oldestSent(): string | null {
+    return this.entries.find((entry) => entry.state === "sent")?.clientId ?? null;
+  }
+
+  failAll(problem: string): void {
+    for (const entry of this.entries) this.fail(entry.clientId, problem);
+  }
+
+  retry(clientId: string): void {
+    const entry = this.find(clientId);
+    if (entry?.state !== "failed") return;
+    entry.state = "queued";
+    entry.errors = 0;
+    entry.notBefore = 0;
+    entry.problem = null;
+  }
+
+  discard(clientId: string): void {
+    this.acknowledge(clientId);
+  }
+
+  /** Whether a sent message waits for its confirmation longer than a living connection takes. */
+  isOverdue(now: number): boolean {
+    return this.entries.some(
+      (entry) => entry.state === "sent" && now - entry.sentAt >= ACK_TIMEOUT_MS,
+    );
+  }
+
+  serialize(): string {
+    return JSON.stringify(
+      this.entries.map(({ clientId, text, createdAt, state, problem }) => ({
+        clientId,
+        text,
+        createdAt,
+        state,
+        problem,
+      })),
+    );
+  }
+
+  /** Take over what an earlier load of the page left; text that is not an outbox is ignored. */
+  restore(source: string): void {
+    let stored: unknown;
+    try {
+      stored = JSON.parse(source);
+    } catch {
+      return;
+    }
+    if (!Array.isArray(stored)) return;
+    for (const item of stored) {
+      const { clientId, text, createdAt, state, problem } = (item ?? {}) as Partial<Pending>;
+      if (typeof clientId !== "string" || typeof text !== "string") continue;
+      const entry = this.add(text, clientId, typeof createdAt === "number" ? createdAt : 0);
+      if (state === "failed") this.fail(entry.clientId, problem ?? "This message was not sent.");
+    }
+  }
+
+  private find(clientId: string): Pending | undefined {
+    return this.entries.find((entry) => entry.clientId === clientId);
+  }
+}

@@ -1,0 +1,75 @@
+import { type Position, parsePosition } from "./position";
+import { readMessage, type WireMessage } from "./wire";
+
+/** What the server wrote into every page of a signed-in reader. */
+export interface Page {
+  readonly userId: number;
+  readonly username: string;
+  readonly staff: boolean;
+  readonly language: string | undefined;
+  readonly announcements: Position | null;
+}
+
+/** What the server wrote into a room's page. */
+export interface RoomPage {
+  readonly name: string;
+  readonly channel: string;
+  /** Read before the messages were: the connection starts here and nothing lies between. */
+  readonly position: Position | null;
+  readonly messages: readonly WireMessage[];
+  readonly more: boolean;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function readJson(id: string): Fields | null {
+  const source = document.getElementById(id)?.textContent;
+  return source ? (JSON.parse(source) as Fields) : null;
+}
+
+const position = (value: unknown) => (typeof value === "string" ? parsePosition(value) : null);
+const filled = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
+
+export function readPage(): Page | null {
+  const data = readJson("page-data");
+  if (data === null) return null;
+  return {
+    userId: Number(data.user_id),
+    username: String(data.username),
+    staff: data.staff === true,
+    language: filled(data.language),
+    announcements: position(data.announcements),
+  };
+}
+
+export function readRoomPage(): RoomPage | null {
+  const data = readJson("room-data");
+  if (data === null) return null;
+  const rows = Array.isArray(data.messages) ? data.messages : [];
+  return {
+    name: String(data.name),
+    channel: String(data.channel),
+    position: position(data.position),
+    messages: rows.map(readMessage).filter((message) => message !== null),
+    more: data.more === true,
+  };
+}
+
+/** The token that Django wrote into the page's forms. */
+export function csrfToken(): string {
+  return document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
+}
+
+/** The address of a WebSocket of this site: the page's scheme decides between ws and wss. */
+export function socketUrl(path: string): string {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** An element that this page's template promises. */
+export function part<T extends Element>(selector: string, kind: new () => T): T {
+  const element = document.querySelector(selector);
+  if (element instanceof kind) return element;
+  throw new Error(`The page has no ${selector}: its template and this script do not fit.`);
+}

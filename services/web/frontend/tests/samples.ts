@@ -1,0 +1,15 @@
+import type { WireMessage } from "../src/wire";
+
+/** A message of alice's, with what a test cares about laid over it. */
+export function message(id: number, over: Partial<WireMessage> = {}): WireMessage {
+  return {
+    id,
+    username: "alice",
+    message: `text ${id}`,
+    timestamp: "2026-11-22T16:00:00.000000+00:00",
+    system: false,
+    deleted: false,
+    clientId: null,
+    ...over,
+  };
+}

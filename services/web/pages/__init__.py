@@ -1,0 +1,1 @@
+"""Server-rendered pages that then go live, one file per noun: form, shared action, redirect."""

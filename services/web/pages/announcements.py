@@ -1,0 +1,45 @@
+"""Announcements: staff speak to everybody who is connected."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from services.web.requests import SignedInRequest, staff_only
+from shared.notifications.actions import do_announce
+from shared.notifications.exceptions import InvalidAnnouncement, NotStaff
+from shared.notifications.models import Announcement
+
+__all__ = ["announce"]
+
+
+class AnnouncementForm(forms.Form):
+    message = forms.CharField(
+        max_length=Announcement.MESSAGE_CHARACTERS,
+        label="Announcement",
+        help_text="Everybody who is signed in sees it at the top of the page, now.",
+        widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
+    )
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def announce(request: SignedInRequest) -> HttpResponse:
+    """The form to announce."""
+    form = AnnouncementForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            do_announce(request.user, form.cleaned_data["message"])
+        except InvalidAnnouncement as error:
+            form.add_error("message", str(error))
+        except NotStaff as error:
+            raise PermissionDenied from error
+        else:
+            messages.success(request, "Your announcement is on its way to everybody.")
+            return redirect("announce")
+    status = 400 if form.errors else 200
+    return render(request, "web/announce.html", {"form": form}, status=status)

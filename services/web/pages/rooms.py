@@ -1,0 +1,61 @@
+"""The list of rooms, and making one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django import forms
+from django.core.paginator import Paginator
+from django.db.models import Max
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from services.web.requests import SignedInRequest, signed_in
+from shared.chat.actions import do_create_room
+from shared.chat.exceptions import InvalidRoomName, RoomNameTaken
+from shared.chat.models import ChatRoom, Message
+from shared.chat.queries import rooms_for
+
+__all__ = ["room_list"]
+
+_ROOMS_PER_PAGE = 50
+
+
+class RoomForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        help_text="Letters, digits, - and _. It cannot be changed later.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    members_only = forms.BooleanField(
+        required=False,
+        label="Members only",
+        help_text="Only people you add can find it and read it.",
+    )
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def room_list(request: SignedInRequest) -> HttpResponse:
+    """The rooms open to the reader, and the form to make another."""
+    form = RoomForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            room = do_create_room(request.user, **form.cleaned_data)
+        except (InvalidRoomName, RoomNameTaken) as error:
+            form.add_error("name", str(error))
+        else:
+            return redirect("room", room.name)
+    page = Paginator(rooms_for(request.user), _ROOMS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"form": form, "page": page, "cards": _cards(page.object_list)}
+    return render(request, "web/rooms.html", context, status=400 if form.errors else 200)
+
+
+def _cards(rooms: Iterable[ChatRoom]) -> list[tuple[ChatRoom, Message | None]]:
+    """Pair rooms with what was said last in each."""
+    listed = list(rooms)
+    newest = Message.objects.filter(room__in=listed).values("room").annotate(newest=Max("pk"))
+    messages = Message.objects.filter(pk__in=newest.values("newest")).select_related("user")
+    last = {message.room_id: message for message in messages}
+    return [(room, last.get(room.pk)) for room in listed]

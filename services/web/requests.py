@@ -1,0 +1,43 @@
+"""Requests whose sender is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+
+from shared.accounts.models import User
+
+__all__ = ["SignedInRequest", "signed_in", "staff_only"]
+
+
+class SignedInRequest(HttpRequest):
+    """A request of a user; only decorated views get one."""
+
+    user: User
+
+
+type _View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
+type _AnyView = Callable[..., HttpResponse]
+
+
+def signed_in[**P](view: _View[P]) -> _AnyView:
+    """Ask strangers to sign in first; nothing of the page stays in the browser's cache."""
+    return never_cache(login_required(view))
+
+
+def staff_only[**P](view: _View[P]) -> _AnyView:
+    """Like `signed_in`, and refuse whoever is not staff."""
+
+    @wraps(view)
+    def handle(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_staff:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return signed_in(handle)
