@@ -69,7 +69,7 @@ class PlainConnection:
             await self._send({"type": "websocket.close"})
             return
         await self._send({"type": "websocket.accept"})
-        self._outbox = Outbox(self._send)
+        self._outbox = Outbox(self._send, self._kind)
         self._subscriber.complete(self._outbox)
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
@@ -82,6 +82,9 @@ class PlainConnection:
         Args:
             text: the frame's text; None for a binary frame.
         """
+        if self._outbox is None or self._outbox.is_closing:
+            # It was on its way when this side closed; nobody would hear its acknowledgement.
+            return None
         metrics.MESSAGES_RECEIVED.labels(kind=self._kind, type="publish").inc()
         if text is None:
             self.end(CloseCode.BAD_REQUEST)

@@ -38,19 +38,26 @@ class RateLimit:
     """
     20 messages a second, 40 at once; who does not listen is cut.
 
-    A strike is a second in which messages were refused. The third one within a minute is the end:
-    a client that obeys `retry_after` never gets there, a flooder does after about two seconds.
+    A strike is a second in which messages came before the wait they were told was over. The third
+    one within a minute is the end: a client that obeys `retry_after` never gets there, however
+    much it has to send; a flooder does after about two seconds.
     """
 
     def __init__(self, now: float) -> None:
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST, now)
         self._strikes: deque[float] = deque(maxlen=_STRIKES)
+        # When the wait that was told last is over.
+        self._retry_at = now
 
     def take(self, now: float) -> float:
         """Return 0 if a message may pass, else the seconds to wait before the next."""
         wait = self._bucket.take(now)
-        if wait and (not self._strikes or now - self._strikes[-1] >= _STRIKE_SECONDS):
+        if not wait:
+            return 0.0
+        disobeyed = now < self._retry_at
+        if disobeyed and (not self._strikes or now - self._strikes[-1] >= _STRIKE_SECONDS):
             self._strikes.append(now)
+        self._retry_at = now + wait
         return wait
 
     def exhausted(self, now: float) -> bool:

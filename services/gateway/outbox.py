@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from services.gateway.closecodes import CloseCode
+from shared.telemetry import metrics
 
 __all__ = ["Outbox"]
 
@@ -25,7 +26,8 @@ class Outbox:
     waits for it.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, kind: str) -> None:
+        self._kind = kind
         self._send = send
         self._frames: deque[str] = deque()
         self._characters = 0
@@ -35,6 +37,11 @@ class Outbox:
         # What the connection was closed with from this side, for the books.
         self.closed_with: CloseCode | None = None
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed from this side."""
+        return self._closing is not None
+
     def send(self, frame: str) -> None:
         """Add a frame; after `close` it is dropped."""
         if self._closing is not None:
@@ -42,6 +49,9 @@ class Outbox:
         self._frames.append(frame)
         self._characters += len(frame)
         if len(self._frames) > _QUEUED_FRAMES or self._characters > _QUEUED_CHARACTERS:
+            metrics.MESSAGES_DROPPED.labels(kind=self._kind, reason="slow_consumer").inc(
+                len(self._frames)
+            )
             self._frames.clear()
             self.close(CloseCode.SLOW)
         self._wake.set()

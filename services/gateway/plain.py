@@ -8,6 +8,7 @@ however large the data.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,7 +109,8 @@ def error(
     if client_id is not None:
         frame["client_id"] = client_id
     if retry_after is not None:
-        frame["retry_after"] = round(retry_after, 3)
+        # Upwards: who comes back after exactly this time gets through.
+        frame["retry_after"] = math.ceil(retry_after * 1000) / 1000
     return _encode(frame)
 
 

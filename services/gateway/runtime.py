@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import platform
 import time
 from functools import cache
 
@@ -15,7 +14,8 @@ from prometheus_client import REGISTRY
 from services.gateway.database import DatabaseAway, DatabaseThreads
 from services.gateway.doorbell import Doorbell
 from services.gateway.repair import Repair
-from shared.telemetry import health, metrics
+from shared.realtime import namespaces
+from shared.telemetry import build, health, metrics
 
 __all__ = ["Gateway", "the_gateway"]
 
@@ -58,9 +58,8 @@ class Gateway:
 
     def serve_internal(self) -> None:
         """Serve metrics and health from a thread of their own."""
-        metrics.BUILD_INFO.labels(
-            version="0.1.0", revision="", python=platform.python_version(), service="gateway"
-        ).set(1)
+        build.announce("gateway")
+        metrics.start_gateway_at_zero(namespaces.names())
         health.serve(
             settings.CARILLON_INTERNAL_HOST,
             settings.CARILLON_INTERNAL_PORT,

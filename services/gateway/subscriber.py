@@ -63,6 +63,12 @@ class Subscriber:
             NotSubscribed: the user may not hear one of the channels.
             DatabaseAway: the log cannot be read now.
         """
+        for channel in since:
+            try:
+                namespace_of(channel)
+            except RealtimeError as error:
+                # Now, before the hub keeps anything of it: its namespace becomes a metric's label.
+                raise NotSubscribed(channel) from error
         self._since = since
         for channel in since:
             live = self._hub.open(channel)
@@ -114,11 +120,7 @@ class Subscriber:
 
 def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
     for channel in since:
-        try:
-            allowed = namespace_of(channel).can_subscribe(user, channel)
-        except RealtimeError as error:
-            raise NotSubscribed(channel) from error
-        if not allowed:
+        if not namespace_of(channel).can_subscribe(user, channel):
             raise NotSubscribed(channel)
     return {channel: recover(channel, position) for channel, position in since.items()}
 

@@ -19,6 +19,7 @@ ROOT_URLCONF = "services.web.urls"
 WSGI_APPLICATION = "services.web.wsgi.application"
 
 MIDDLEWARE = [
+    "services.web.measure.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

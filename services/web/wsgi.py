@@ -14,5 +14,7 @@ application = get_wsgi_application()
 
 # After Django is set up: whether demo users are left is a question to the database.
 from shared.settings import production  # noqa: E402
+from shared.telemetry import build  # noqa: E402
 
 production.refuse_unsafe()
+build.announce("web")

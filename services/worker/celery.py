@@ -22,7 +22,7 @@ from celery import signals
 
 from shared.celery import app
 from shared.settings.production import refuse_unsafe
-from shared.telemetry import exporter, metrics
+from shared.telemetry import build, exporter, metrics
 
 __all__ = ["app"]
 
@@ -40,6 +40,7 @@ _started: dict[str, float] = {}
 @signals.beat_init.connect
 def _start_exporter(**_: Any) -> None:
     exporter.spawn()
+    build.announce("worker")
 
 
 @signals.setup_logging.connect

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from django.contrib.auth.models import AbstractUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -25,6 +24,7 @@ from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
 from shared.realtime import streams
 from shared.realtime.publish import publish
 from shared.realtime.text import refuse_text
+from shared.realtime.transactions import retry_on_deadlock
 
 __all__ = [
     "Sent",
@@ -74,9 +74,8 @@ def do_create_room(user: User, name: str, members_only: bool = False) -> ChatRoo
     return room
 
 
-def do_send_message(
-    user: User | AbstractUser, room_name: str, content: str, client_id: str | None = None
-) -> Sent:
+@retry_on_deadlock
+def do_send_message(user: User, room_name: str, content: str, client_id: str | None = None) -> Sent:
     """
     Store a message and publish it.
 
@@ -98,7 +97,7 @@ def do_send_message(
     try:
         with transaction.atomic():
             message, published = _store(
-                Message(room=room, user_id=user.pk, content=content, client_id=client_id)
+                Message(room=room, user=user, content=content, client_id=client_id)
             )
     except IntegrityError:
         if client_id is None:
@@ -107,6 +106,7 @@ def do_send_message(
     return Sent(message, published, repeated=False)
 
 
+@retry_on_deadlock
 def do_send_system_message(user: User, room: ChatRoom, content: str) -> Message:
     """
     Say something in a room as the server itself; only staff may.
@@ -124,6 +124,7 @@ def do_send_system_message(user: User, room: ChatRoom, content: str) -> Message:
     return message
 
 
+@retry_on_deadlock
 def do_delete_message(user: User, message_id: int) -> None:
     """
     Delete a message: its content goes from the row and from the log, and all readers hear of it.
@@ -194,7 +195,7 @@ def _store(message: Message) -> tuple[Message, Published]:
     return message, published
 
 
-def _repeat(user: User | AbstractUser, room: ChatRoom, content: str, client_id: str) -> Sent:
+def _repeat(user: User, room: ChatRoom, content: str, client_id: str) -> Sent:
     message = Message.objects.select_related("room", "user").get(
         user_id=user.pk, client_id=client_id
     )

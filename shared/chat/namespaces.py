@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.accounts.models import User
 from shared.chat.access import access_room
+from shared.chat.actions import do_send_message
 from shared.chat.exceptions import ChatError, ClientIdConflict, InvalidContent, UnknownRoom
 from shared.realtime.exceptions import ErrorCode, Refused
 from shared.realtime.namespaces import Namespace, Outcome, register, topic_of
@@ -37,13 +39,12 @@ class ChatNamespace(Namespace):
         return True
 
     def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
-        from shared.chat.actions import do_send_message
-
         text, client_id = data.get("message"), data.get("client_id")
         if not isinstance(text, str):
             raise Refused(ErrorCode.BAD_REQUEST, 'Send {"message": "text"}.', field="message")
         if client_id is not None and not isinstance(client_id, str):
             raise Refused(ErrorCode.BAD_REQUEST, "client_id is a string.", field="client_id")
+        assert isinstance(user, User), "AUTH_USER_MODEL is our own"
         try:
             sent = do_send_message(user, topic_of(channel), text, client_id)
         except ChatError as error:

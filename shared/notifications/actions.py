@@ -10,10 +10,12 @@ from shared.notifications.models import Announcement
 from shared.notifications.namespaces import ANNOUNCEMENTS
 from shared.realtime.publish import publish
 from shared.realtime.text import refuse_text
+from shared.realtime.transactions import retry_on_deadlock
 
 __all__ = ["do_announce"]
 
 
+@retry_on_deadlock
 def do_announce(user: User, message: str) -> Announcement:
     """
     Announce to everybody.

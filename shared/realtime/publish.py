@@ -56,23 +56,21 @@ def publish_many(drafts: Sequence[Draft]) -> list[Published]:
     Raises:
         InvalidChannel, UnknownNamespace, InvalidData: as `publish`; then nothing is written.
     """
-    if not drafts:
-        return []
     started = time.monotonic()
-    logged = [d for d in drafts if namespace_of(d.channel).history_size > 0]
-    # The text of what passes by unlogged is made before anything is written: it may be refused.
-    passing = {
-        id(d): Published(d.channel, "", 0, streams.encode_data(d.data), time.time())
-        for d in drafts
-        if namespace_of(d.channel).history_size == 0
-    }
-    with transaction.atomic():
-        if len(logged) == 1:
-            appended = [streams.append(logged[0])]
-        else:
-            appended = streams.append_many(logged) if logged else []
-        stored = dict(zip(map(id, logged), appended, strict=True))
-        published = [passing.get(id(d)) or stored[id(d)] for d in drafts]
+    # All that can be refused is refused before anything is written.
+    entries = [streams.Entry(draft, streams.encode_data(draft.data)) for draft in drafts]
+    logged = [namespace_of(draft.channel).history_size > 0 for draft in drafts]
+    # No savepoint: a database error in here spoils the caller's transaction in any case.
+    with transaction.atomic(savepoint=False):
+        appended = iter(
+            streams.append_many([e for e, keep in zip(entries, logged, strict=True) if keep])
+        )
+        published = [
+            next(appended)
+            if keep
+            else Published(entry.draft.channel, "", 0, entry.text, time.time())
+            for entry, keep in zip(entries, logged, strict=True)
+        ]
         # robust: a bell that fails must not turn a committed write into an error.
         transaction.on_commit(partial(_committed, published, started), robust=True)
     return published

@@ -26,8 +26,8 @@ __all__ = [
     "DATA_BYTES",
     "REDACTED",
     "Draft",
+    "Entry",
     "Head",
-    "append",
     "append_many",
     "encode_data",
     "head",
@@ -78,6 +78,13 @@ class Draft:
     channel: str
     data: Mapping[str, object]
     ref: int | None = None
+
+
+class Entry(NamedTuple):
+    """A draft and its data as text, ready to be stored."""
+
+    draft: Draft
+    text: str
 
 
 class Head(NamedTuple):
@@ -137,53 +144,31 @@ def heads(stream_ids: Sequence[int]) -> list[Head]:
         return [_head(row) for row in cursor.fetchall()]
 
 
-def append(draft: Draft) -> Published:
-    """Append one publication under its stream's lock; the caller is inside a transaction."""
-    text = encode_data(draft.data)
-    stream_id, position = _bump(draft.channel)
-    row = Publication(
-        stream_id=stream_id,
-        offset=position.offset,
-        ref=draft.ref,
-        data=text if draft.ref is None else None,
-    )
-    row.save(force_insert=True)
-    return _published(draft.channel, position, text, row)
-
-
-def append_many(drafts: Sequence[Draft]) -> list[Published]:
+def append_many(entries: Sequence[Entry]) -> list[Published]:
     """
     Append publications to any number of streams; the caller is inside a transaction.
 
     Locks are taken in ascending stream id, and streams are made in the order of their names, so
     two callers with the same channels in opposite orders wait for each other, never in a circle.
-    The results stand in the order of the drafts.
+    The results stand in the order of the entries.
     """
-    texts = [encode_data(draft.data) for draft in drafts]
-    channels = sorted({draft.channel for draft in drafts})
-    missing = set(channels) - set(
-        Stream.objects.filter(channel__in=channels).values_list("channel", flat=True)
-    )
-    if missing:
-        _create(sorted(missing))
-    streams = {
-        stream.channel: stream
-        for stream in Stream.objects.select_for_update().filter(channel__in=channels).order_by("id")
-    }
+    if not entries:
+        return []
+    if len(entries) == 1:
+        stream_id, position = _bump(entries[0].draft.channel)
+        row = _row(entries[0], stream_id, position)
+        row.save(force_insert=True)
+        return [_published(entries[0].draft.channel, position, entries[0].text, row)]
+    streams = _lock(sorted({entry.draft.channel for entry in entries}))
     incarnation = Deployment.objects.values_list("incarnation", flat=True).get(id=Deployment.ONLY)
     rows, published = [], []
-    for draft, text in zip(drafts, texts, strict=True):
-        stream = streams[draft.channel]
+    for entry in entries:
+        stream = streams[entry.draft.channel]
         stream.head += 1
-        row = Publication(
-            stream_id=stream.pk,
-            offset=stream.head,
-            ref=draft.ref,
-            data=text if draft.ref is None else None,
-        )
-        rows.append(row)
         position = Position(f"{stream.epoch}-{incarnation}", stream.head)
-        published.append(_published(draft.channel, position, text, row))
+        row = _row(entry, stream.pk, position)
+        rows.append(row)
+        published.append(_published(stream.channel, position, entry.text, row))
     Stream.objects.bulk_update(streams.values(), ["head"], batch_size=500)
     Publication.objects.bulk_create(rows, batch_size=1_000)
     return published
@@ -251,6 +236,24 @@ def redact(channel: str, offset: int, data: Mapping[str, object]) -> bool:
         ).update(data=encode_data(data), ref=None)
         > 0
     )
+
+
+def _row(entry: Entry, stream_id: int, position: Position) -> Publication:
+    thin = entry.draft.ref is not None
+    return Publication(
+        stream_id=stream_id,
+        offset=position.offset,
+        ref=entry.draft.ref,
+        data=None if thin else entry.text,
+    )
+
+
+def _lock(channels: Sequence[str]) -> dict[str, Stream]:
+    streams = Stream.objects.filter(channel__in=channels)
+    missing = set(channels) - set(streams.values_list("channel", flat=True))
+    if missing:
+        _create(sorted(missing))
+    return {stream.channel: stream for stream in streams.select_for_update().order_by("id")}
 
 
 def _bump(channel: str) -> tuple[int, Position]:

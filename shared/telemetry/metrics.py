@@ -9,6 +9,8 @@ each gauge's multiprocess mode says how the processes' values become one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import Counter, Gauge, Histogram
 
 # -- every service --
@@ -153,3 +155,19 @@ TASKS_IN_PROGRESS = Gauge(
 STREAMS_TRIMMED = Counter(
     "carillon_streams_trimmed_total", "Publications removed by retention.", ["kind"]
 )
+
+
+def start_gateway_at_zero(kinds: Sequence[str]) -> None:
+    """Make a gateway's labelled series exist before their first event, so that rates see it."""
+    for kind in kinds:
+        for series in (CHANNELS, SUBSCRIPTIONS, MESSAGES_SENT, DELIVERY_LATENCY):
+            series.labels(kind=kind)
+        MESSAGES_DROPPED.labels(kind=kind, reason="slow_consumer")
+    for reason in ("origin", "auth", "capacity", "protocol"):
+        HANDSHAKES_REJECTED.labels(reason=reason)
+    for result in ("current", "behind", "error"):
+        HEAD_CHECKS.labels(result=result)
+    for result in ("recovered", "empty", "gap"):
+        RECOVERIES.labels(result=result)
+    for transport in (CONNECTIONS, CONNECTIONS_OPENED):
+        transport.labels(transport="websocket")
