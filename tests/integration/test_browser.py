@@ -1,0 +1,168 @@
+"""Two people, two real browsers, through nginx."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.client import Session
+from tests.integration.faults import metric
+from tests.integration.traffic import fresh_room, open_chat, send
+from tests.servers import RunningStack
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is missing: `make test` installs it, or run apt-get install chromium."
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        await browser.close()
+
+
+async def sign_in(browser: Browser, url: str, username: str, room: str) -> Page:
+    """Return a page of its own browser context, signed in and live in the room."""
+    context = await browser.new_context(base_url=url)
+    page = await context.new_page()
+    page.set_default_timeout(15_000)
+    await page.goto("/accounts/login/")
+    await page.fill("input[name=username]", username)
+    await page.fill("input[name=password]", "carillon")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/rooms/")
+    await page.goto(f"/rooms/{room}/")
+    await expect(page.get_by_test_id("connection-state")).to_have_attribute(
+        "data-state", "online", timeout=15_000
+    )
+    return page
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_test_id("room-input").fill(text)
+    await page.get_by_test_id("room-input").press("Enter")
+
+
+async def shown(page: Page) -> list[str]:
+    """Return the texts on the page, from top to bottom."""
+    return await page.get_by_test_id("message-text").all_inner_texts()
+
+
+def gateway_of_the_room_page(stack: RunningStack) -> int:
+    """Return which gateway holds the one chat subscription that there is."""
+    (number,) = [
+        number
+        for number in (1, 2)
+        if metric(stack, f"gateway-{number}", "carillon_gateway_subscriptions", kind="chat") > 0
+    ]
+    return number
+
+
+async def test_two_people_chat_and_the_history_is_there_after_a_reload(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """What one says the other sees at once, in order; a reload shows the same."""
+    room = fresh_room(Session(stack.url, "alice"))
+    alice = await sign_in(browser, stack.url, "alice", room)
+    bob = await sign_in(browser, stack.url, "bob", room)
+    said = []
+    for number in range(5):
+        for page, name in ((alice, "alice"), (bob, "bob")):
+            said.append(f"{name} {number} <b>&amp; ü 🎉")
+            await say(page, said[-1])
+            for reader in (alice, bob):
+                await expect(reader.get_by_test_id("message")).to_have_count(len(said))
+    assert await shown(alice) == await shown(bob) == said
+    await bob.reload()
+    await expect(bob.get_by_test_id("message")).to_have_count(len(said))
+    assert await shown(bob) == said
+
+
+async def test_a_message_that_alice_deletes_goes_from_bobs_page(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """The text goes at once, and is not there after a reload either."""
+    room = fresh_room(Session(stack.url, "alice"))
+    alice = await sign_in(browser, stack.url, "alice", room)
+    bob = await sign_in(browser, stack.url, "bob", room)
+    await say(alice, "a slip of the tongue")
+    await expect(bob.get_by_text("a slip of the tongue")).to_be_visible()
+    await alice.get_by_test_id("message").first.hover()
+    await alice.get_by_test_id("message-delete").click()
+    await alice.get_by_test_id("confirm-delete").click()
+    await expect(bob.get_by_text("a slip of the tongue")).to_have_count(0)
+    await bob.reload()
+    await expect(bob.get_by_test_id("message")).to_have_count(1)
+    await expect(bob.get_by_text("a slip of the tongue")).to_have_count(0)
+
+
+async def test_an_announcement_reaches_every_page(stack: RunningStack, browser: Browser) -> None:
+    """Staff announce on their page; who is in a room or elsewhere sees it without a reload."""
+    admin = Session(stack.url, "admin")
+    room = fresh_room(admin)
+    bob = await sign_in(browser, stack.url, "bob", room)
+    carol = await sign_in(browser, stack.url, "carol", room)
+    await carol.goto("/rooms/")
+    await carol.wait_for_load_state("networkidle")
+    admin.post("/staff/announce/", {"message": "Maintenance at noon"})
+    for page in (bob, carol):
+        await expect(page.get_by_test_id("announcement").first).to_contain_text(
+            "Maintenance at noon", timeout=15_000
+        )
+
+
+@pytest.mark.parametrize("round_", range(5))
+async def test_a_page_whose_gateway_is_killed_comes_back_and_shows_everything_once(
+    stack: RunningStack, browser: Browser, round_: int
+) -> None:
+    """Bob's gateway dies with SIGKILL while alice sends 100 messages: his page shows all 100."""
+    session = Session(stack.url, "alice")
+    room = fresh_room(session)
+    bob = await sign_in(browser, stack.url, "bob", room)
+    his = gateway_of_the_room_page(stack)
+    other = 3 - his
+    try:
+        async with open_chat(session, stack.gateway_url(other), room) as alice:
+            sending = asyncio.create_task(send(alice, 100))
+            await alice.wait_for(lambda c: len(c.texts) >= 30)
+            stack.kill_gateway(his)
+            await sending
+            await alice.wait_for(lambda c: len(c.texts) == 100)
+        await expect(bob.get_by_test_id("message")).to_have_count(100, timeout=40_000)
+        assert await shown(bob) == [f"message {number}" for number in range(100)]
+        await expect(bob.get_by_test_id("connection-state")).to_have_attribute(
+            "data-state", "online"
+        )
+    finally:
+        stack.start_gateway(his)
+
+
+async def test_a_draft_survives_a_reload_and_unsent_messages_are_sent_once_back(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """What was typed is still there; what was sent while offline arrives once, when online."""
+    session = Session(stack.url, "alice")
+    room = fresh_room(session)
+    alice = await sign_in(browser, stack.url, "alice", room)
+    await alice.get_by_test_id("room-input").fill("half a thought")
+    await alice.reload()
+    await expect(alice.get_by_test_id("room-input")).to_have_value("half a thought")
+    await alice.get_by_test_id("room-input").fill("")
+    hers = gateway_of_the_room_page(stack)
+    try:
+        async with open_chat(session, stack.gateway_url(3 - hers), room) as reader:
+            stack.kill_gateway(hers)
+            await say(alice, "through the gap")
+            await reader.wait_for(lambda c: c.texts == ["through the gap"], within=40)
+    finally:
+        stack.start_gateway(hers)
+    await expect(alice.locator("[data-testid=message][data-state=sent]")).to_have_count(1)
