@@ -175,11 +175,12 @@ class Doorbell:
     def _abandon(self) -> None:
         """Drop the layer without awaiting its `close`, which may wait for a dead peer for ever."""
         layer, listening = self._layer, self._listening
-        if listening is not None:
-            listening.cancel()
-        for name in ("_reconnect_forever_task", "_expire_task"):
-            task = getattr(layer, name, None)
-            if task is not None and not task.done():
+        owned = [getattr(layer, name, None) for name in ("_reconnect_forever_task", "_expire_task")]
+        for task in (listening, *owned):
+            if task is not None and task.done() and not task.cancelled():
+                # Why it died. Asked for here, or asyncio would report it as never retrieved.
+                logger.info("The deaf layer had ended: %r", task.exception())
+            elif task is not None:
                 task.cancel()
         connected = getattr(layer, "_carehare_connection", None)
         if connected is not None and connected.done() and not connected.cancelled():

@@ -90,9 +90,9 @@ class LiveChannel:
         # The namespace's name, for metric labels.
         self.kind = channel.partition(":")[0]
         self.group = Group()
-        # The stream's id, for head checks, and how far the group has got; None until the first
-        # read of the log, while only holds are there.
+        # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
+        # How far the group has got; None until the first read of the log.
         self.position: Position | None = None
         self._holds: set[Hold] = set()
         self._early: dict[int, Published] = {}
@@ -117,7 +117,7 @@ class LiveChannel:
         """End a hold; its owner joins the group in the same step or gives up."""
         self._holds.discard(hold)
 
-    def start(self, stream_id: int, position: Position) -> None:
+    def start(self, stream_id: int | None, position: Position) -> None:
         """Set out from where the log stands; whatever came before the first read is judged now."""
         self.stream_id, self.position = stream_id, position
         early, self._early = sorted(self._early.items()), {}

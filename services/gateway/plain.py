@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.broker.wire import Published
 from shared.realtime.exceptions import ErrorCode
-from shared.realtime.positions import Position
+from shared.realtime.positions import NOWHERE, Position
 
 __all__ = ["Malformed", "error", "established", "parse", "publication", "reset"]
 
@@ -67,6 +67,7 @@ def established(positions: Mapping[str, Position]) -> str:
             "positions": {
                 channel: {"epoch": position.epoch, "offset": position.offset}
                 for channel, position in positions.items()
+                if position != NOWHERE
             },
         }
     )

@@ -136,7 +136,7 @@ class Repair:
             if not live.is_waiting:
                 return
         found = 0
-        while live.position is not None and not live.is_idle:
+        while live.position is not None and live.stream_id is not None and not live.is_idle:
             before = live.position
             page = await self._database.run(_page_after, live.channel, before)
             if page.head.epoch != before.epoch or page.head.offset < before.offset:

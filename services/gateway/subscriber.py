@@ -24,10 +24,7 @@ from shared.telemetry import metrics
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["LOST", "NotSubscribed", "Since", "Subscriber"]
-
-# A position that nobody can recover from: what a client sent could not be read as one.
-LOST = Position("", 0)
+__all__ = ["NotSubscribed", "Since", "Subscriber"]
 
 # Where a client stood in each channel it wants; None for "from now on".
 type Since = Mapping[str, Position | None]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from shared.broker.wire import Published
 from shared.realtime import streams
 from shared.realtime.exceptions import UnrecoverablePosition
-from shared.realtime.positions import Position
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.positions import NOWHERE, Position
 
 __all__ = ["RECOVERY_BYTES", "RECOVERY_PUBLICATIONS", "History", "Recovery", "history", "recover"]
 
@@ -31,13 +32,13 @@ class Recovery:
     What to tell a client that comes back.
 
     Attributes:
-        stream_id: the channel's stream.
+        stream_id: the channel's stream; None for a channel without history, which has none.
         head: where the stream stood at the read.
         recovered: whether `publications` is all that the client missed, without a hole.
         publications: what it missed, in order; empty if not recovered.
     """
 
-    stream_id: int
+    stream_id: int | None
     head: Position
     recovered: bool
     publications: list[Published]
@@ -89,6 +90,8 @@ def recover(channel: str, since: Position | None) -> Recovery:
 
     With None there is nothing to recover: the result is recovered, empty, at the head.
     """
+    if namespace_of(channel).history_size == 0:
+        return Recovery(None, NOWHERE, since is None, [])
     found = streams.touch(channel)
     head = found.position
     if since is None or since == head:

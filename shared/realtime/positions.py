@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Position"]
+__all__ = ["NOWHERE", "Position"]
 
 _WRITTEN = re.compile(r"([A-Za-z0-9-]{1,64})\.(0|[1-9][0-9]{0,15})")
 
@@ -29,3 +29,7 @@ class Position(NamedTuple):
         """Read `<epoch>.<offset>`; anything else is None, a position nobody can recover from."""
         match = _WRITTEN.fullmatch(text)
         return cls(match[1], int(match[2])) if match else None
+
+
+# Where a channel without history always is, and what no stream's position equals.
+NOWHERE = Position("", 0)

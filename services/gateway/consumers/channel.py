@@ -15,9 +15,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from services.gateway.connection import PlainConnection
 from services.gateway.runtime import the_gateway
-from services.gateway.subscriber import LOST
 from shared.notifications.namespaces import ANNOUNCEMENTS
-from shared.realtime.positions import Position
+from shared.realtime.positions import NOWHERE, Position
 
 __all__ = ["ChannelConsumer", "position_of"]
 
@@ -64,4 +63,4 @@ def position_of(scope: Any, name: str) -> Position | None:
     values = query.get(name)
     if values is None:
         return None
-    return Position.parse(values[-1]) or LOST
+    return Position.parse(values[-1]) or NOWHERE
