@@ -40,10 +40,11 @@ class TimedClient(ChatClient):
         await super()._add(frame)
 
 
-def fresh_room(session: Session) -> str:
+def fresh_room(session: Session, *, members_only: bool = False) -> str:
     """Make a room that only this test uses."""
     name = f"room-{next(_numbers)}"
-    answer = session.post("/rooms/", {"name": name})
+    form = {"name": name, "members_only": "on"} if members_only else {"name": name}
+    answer = session.post("/rooms/", form)
     assert answer.url.path == f"/rooms/{name}/", answer.text
     return name
 

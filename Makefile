@@ -1,0 +1,58 @@
+# Set CARILLON_PORT, CARILLON_STATE_DIR or CARILLON_BASE_PORT to move things.
+
+PYTHON_ := .venv/bin/python
+STACK := $(PYTHON_) -m deploy.stack
+PYTEST := $(PYTHON_) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit stack stack-down scale lint fmt lock
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Run Carillon in one process at http://127.0.0.1:8000; needs no server.
+	@deploy/bootstrap port $(or $(CARILLON_PORT),8000) base assets
+	@exec $(PYTHON_) -m services.embedded
+
+test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs what is missing.
+	@deploy/bootstrap dev assets
+	@$(STACK) install --browser
+	$(PYTEST) -m "not servers"
+	deploy/bootstrap npm test
+	$(STACK) run -- $(PYTEST)
+
+test-unit: ## Run the tests that need no servers, in less than a minute.
+	@deploy/bootstrap dev
+	$(PYTEST) -m "not servers"
+
+stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=2, worker, RabbitMQ, PostgreSQL.
+	@deploy/bootstrap stack-port base assets
+	@$(STACK) install
+	@$(STACK) up $(if $(GATEWAYS),--gateways $(GATEWAYS))
+
+stack-down: ## Stop the real form; data stays.
+	@deploy/bootstrap base
+	@$(STACK) down
+
+scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS=3.
+	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
+	@$(STACK) scale $(GATEWAYS)
+
+lint: ## Check style, types, import rules, templates and TypeScript.
+	@deploy/bootstrap dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/djlint --quiet --lint services shared
+	deploy/bootstrap npm run check
+	deploy/bootstrap npm run lint
+
+fmt: ## Format the sources.
+	@deploy/bootstrap dev
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+	deploy/bootstrap npm run format
+
+lock: ## Write requirements/*.txt from requirements/*.in.
+	@deploy/bootstrap lock

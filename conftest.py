@@ -1,0 +1,3 @@
+"""Here, because pytest takes plugins from the topmost conftest alone."""
+
+pytest_plugins = ["tests.servers"]

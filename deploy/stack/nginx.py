@@ -1,0 +1,99 @@
+"""nginx as plain processes, and the rendering of its configuration."""
+
+import os
+import re
+import resource
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deploy.stack.credentials import write_private
+from deploy.stack.errors import MissingProgram, StackError
+from deploy.stack.layout import MAX_GATEWAYS, Layout
+from deploy.stack.probes import answers
+from deploy.stack.programs import find
+from deploy.stack.service import Service
+
+__all__ = ["nginx", "render", "variables"]
+
+TEMPLATE = Path("deploy/nginx/carillon.conf.template")
+CONNECTIONS = 65_535
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """Fill in `${CARILLON_...}`; nginx's own variables stay as they are."""
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return values[match[1]]
+        except KeyError:
+            raise StackError(f"The nginx template wants {match[1]}: give it a value.") from None
+
+    return re.sub(r"\$\{(CARILLON_[A-Z_]+)\}", value, template)
+
+
+def variables(layout: Layout, limits: Mapping[str, str]) -> dict[str, str]:
+    """Say what the template needs to know about a stack."""
+    per_second = limits.get("CARILLON_NGINX_HANDSHAKES_PER_SECOND", "20")
+    per_address = limits.get("CARILLON_NGINX_CONNECTIONS_PER_IP", "100")
+    for number in (per_second, per_address):
+        if not number.isdigit() or int(number) < 1:
+            raise StackError(f"{number!r} is no limit for nginx: use a whole number above 0.")
+    # Each WebSocket takes two files; the hard limit is not ours to raise.
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    connections = CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
+    slots = [f"127.0.0.1:{layout.gateway(number)}" for number in range(1, MAX_GATEWAYS + 1)]
+    return {
+        # Without it workers of root's nginx become another user, who may not read our folders.
+        "CARILLON_NGINX_USER": "user root root;" if os.geteuid() == 0 else "",
+        "CARILLON_NGINX_STATE": str(layout.state / "nginx"),
+        "CARILLON_NGINX_ACCESS_LOG": str(layout.state / "log" / "nginx-access.log"),
+        "CARILLON_NGINX_FILES": str(2 * connections),
+        "CARILLON_NGINX_CONNECTIONS": str(connections),
+        "CARILLON_NGINX_LISTEN": f"127.0.0.1:{layout.port}",
+        "CARILLON_NGINX_STATUS_LISTEN": f"127.0.0.1:{layout.nginx_status}",
+        "CARILLON_NGINX_GATEWAYS": upstream(slots, "max_fails=1 fail_timeout=1s"),
+        "CARILLON_NGINX_ANY_GATEWAYS": upstream(slots, "max_fails=0"),
+        "CARILLON_NGINX_WEB": f"127.0.0.1:{layout.web}",
+        "CARILLON_NGINX_CONNECTIONS_PER_IP": per_address,
+        "CARILLON_NGINX_HANDSHAKES_PER_SECOND": per_second,
+        "CARILLON_NGINX_HANDSHAKES_BURST": str(10 * int(per_second)),
+        "CARILLON_STATIC_ROOT": str(layout.state / "static"),
+    }
+
+
+def upstream(servers: Sequence[str], options: str) -> str:
+    """Write the lines of an upstream."""
+    return "\n".join(f"        server {server} {options};" for server in servers)
+
+
+def nginx(
+    layout: Layout, env: Mapping[str, str], limits: Mapping[str, str], needs: tuple[str, ...]
+) -> Service:
+    """
+    Declare the server that people reach.
+
+    Args:
+        layout: where it keeps its files, and who listens where.
+        env: what its processes are told.
+        limits: CARILLON_NGINX_CONNECTIONS_PER_IP and _HANDSHAKES_PER_SECOND, where they are set.
+        needs: the services that it waits for.
+    """
+    program = find("nginx")
+    if program is None:
+        raise MissingProgram(["nginx"])
+    folder = layout.state / "nginx"
+    text = render((layout.root / TEMPLATE).read_text(), variables(layout, limits))
+    path = folder / "nginx.conf"
+    return Service(
+        name="nginx",
+        # stderr from the first line on: before it reads its file it would write to /var/log.
+        command=(program, "-p", str(folder), "-e", "stderr", "-c", str(path)),
+        env=env,
+        needs=needs,
+        ready=answers(layout.nginx_status, "/status"),
+        ports={layout.port: "CARILLON_PORT", layout.nginx_status: "CARILLON_BASE_PORT"},
+        prepare=lambda: write_private(path, text),
+        content=text,
+        address=f"http://127.0.0.1:{layout.port}",
+        stop_seconds=10,
+    )

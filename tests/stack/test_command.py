@@ -1,0 +1,121 @@
+"""`python -m deploy.stack`, as a shell sees it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.stack.layout import ROOT, Layout
+
+COMMAND = [sys.executable, "-m", "deploy.stack"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_taken_port(layout: Layout) -> None:
+    """One sentence says which port and what to do; nothing else was done."""
+    with socket.create_server(("127.0.0.1", layout.port)):
+        result = run("check", CARILLON_PORT=str(layout.port), CARILLON_STATE_DIR=str(layout.state))
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"Port {layout.port} (nginx) is taken: stop the program that holds it, "
+        "or set CARILLON_PORT to another number.\n"
+    )
+    assert not layout.state.exists()
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000"])
+def test_port_that_is_none(port: str) -> None:
+    """A port must be a number in range."""
+    result = run("check", CARILLON_PORT=port)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"CARILLON_PORT is '{port}': write a number from 1 to ")
+
+
+@pytest.mark.parametrize("number", ["0", "17", "-1"])
+def test_number_of_gateways(layout: Layout, number: str) -> None:
+    """More gateways than nginx has slots for are refused, and none at all."""
+    result = run("scale", "--", number, CARILLON_STATE_DIR=str(layout.state))
+    assert result.returncode == 1
+    assert result.stderr == f"There can be 1 to 16 gateways, not {number}.\n"
+
+
+def test_scale_without_a_stack(layout: Layout) -> None:
+    """Only a running stack can be scaled."""
+    result = run("scale", "2", CARILLON_STATE_DIR=str(layout.state))
+    assert result.returncode == 1
+    assert result.stderr == "The stack is not running: start it with `make stack`.\n"
+
+
+def test_down_without_a_stack(layout: Layout) -> None:
+    """There is nothing to stop, and that is no error."""
+    result = run("down", CARILLON_STATE_DIR=str(layout.state))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+SCRIPT = """
+import os, socket, sys
+from urllib.parse import urlsplit
+for name in ("DATABASE_URL", "BROKER_URL"):
+    parts = urlsplit(os.environ[name])
+    socket.create_connection((parts.hostname, parts.port)).close()
+print("both answer", flush=True)
+sys.exit(7)
+"""
+
+
+@pytest.mark.servers
+def test_run(tmp_path: Path) -> None:
+    """The command gets PostgreSQL and RabbitMQ, its exit status counts, nothing stays."""
+    result = run("run", "--", sys.executable, "-c", SCRIPT, TMPDIR=str(tmp_path))
+    assert result.returncode == 7, result.stderr
+    assert "both answer\n" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["initdb", "both answer"])
+def test_run_interrupted(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+    """Ctrl-C and `kill` clean up, while servers start and while the command runs."""
+    code = SCRIPT.replace("sys.exit(7)", "import time; time.sleep(60)")
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--", sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if moment in line:
+                # A terminal signals the whole group, `kill` a process.
+                (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    assert process.returncode not in {0, 7}
+    assert list(tmp_path.iterdir()) == []
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if mentions(path, tmp_path)]
+    assert left == []
+
+
+def mentions(cmdline: Path, folder: Path) -> bool:
+    try:
+        return str(folder) in cmdline.read_text(errors="replace")
+    except OSError:
+        return False

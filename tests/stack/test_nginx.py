@@ -1,0 +1,362 @@
+"""nginx itself, in front of stand-ins that tell what reached them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.stack.errors import StackError
+from deploy.stack.layout import Layout
+from deploy.stack.nginx import TEMPLATE, nginx, render, variables
+from deploy.stack.supervisor import Supervisor
+from tests.stack.conftest import ENV, echo
+
+pytestmark = pytest.mark.servers
+
+WIDE = {
+    "CARILLON_NGINX_CONNECTIONS_PER_IP": "10000",
+    "CARILLON_NGINX_HANDSHAKES_PER_SECOND": "1000",
+}
+HANDSHAKE = (
+    "GET {} HTTP/1.1\r\nHost: chat.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+)
+SOCKET_PATHS = ["/ws/chat/lobby/", "/ws/notifications/", "/connection/websocket"]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def seen(self) -> dict[str, list[str]]:
+        """The headers that reached the stand-in."""
+        seen: dict[str, list[str]] = json.loads(self.body)["headers"]
+        return seen
+
+
+class Front:
+    """nginx and the stand-ins behind it."""
+
+    def __init__(self, supervisor: Supervisor, layout: Layout) -> None:
+        self.supervisor = supervisor
+        self.layout = layout
+
+    def start(self, **limits: str) -> None:
+        self.supervisor.up([nginx(self.layout, ENV, WIDE | limits, ())])
+
+    def start_gateway(self, number: int) -> None:
+        self.supervisor.up([echo(f"gateway-{number}", self.layout.gateway(number))])
+
+    def kill_gateway(self, number: int) -> None:
+        record = self.supervisor.records.read(f"gateway-{number}")
+        assert record is not None
+        os.kill(record.identity.pid, signal.SIGKILL)
+        while record.alive:
+            time.sleep(0.01)
+
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.layout.port, timeout=10)
+        try:
+            connection.request(method, path, body or None, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def send(self, data: bytes) -> bytes:
+        """Send raw bytes; return the head of the answer, or nothing when nginx closes."""
+        with socket.create_connection(("127.0.0.1", self.layout.port), 10) as connection:
+            connection.sendall(data)
+            received = b""
+            # nginx resets a connection that it has waited for in vain.
+            with suppress(ConnectionResetError):
+                while b"\r\n\r\n" not in received and (chunk := connection.recv(65536)):
+                    received += chunk
+            return received
+
+    @contextmanager
+    def shake(self, path: str = "/ws/chat/lobby/") -> Iterator[int | str]:
+        """Open a socket; give the number of its gateway, or the status line of a refusal."""
+        with socket.create_connection(("127.0.0.1", self.layout.port), 10) as connection:
+            connection.sendall(HANDSHAKE.format(path).encode())
+            head = connection.recv(65536).decode()
+            port = re.search(r"X-Port: (\d+)", head)
+            if port is None:
+                yield head.split("\r\n")[0]
+            else:
+                yield int(port[1]) - self.layout.gateway(0)
+
+    def log(self) -> list[dict[str, str]]:
+        lines = (self.layout.state / "log" / "nginx-access.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def front(supervisor: Supervisor, layout: Layout) -> Front:
+    supervisor.up([echo("web", layout.web), echo("gateway-1", layout.gateway(1))])
+    return Front(supervisor, layout)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_rendering(layout: Layout) -> None:
+    """nginx accepts what is rendered, and no variable is left."""
+    service = nginx(layout, ENV, {}, ())
+    (layout.state / "log").mkdir(parents=True)
+    service.prepare()
+    result = subprocess.run([*service.command, "-t"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "[warn]" not in result.stderr
+    assert "${" not in service.content
+
+
+def test_template_with_an_unknown_variable(layout: Layout) -> None:
+    """A variable without a value is an error that names it; nginx's own are left alone."""
+    assert render("$host ${CARILLON_X}", {"CARILLON_X": "1"}) == "$host 1"
+    with pytest.raises(StackError, match="CARILLON_Y"):
+        render("${CARILLON_Y}", variables(layout, {}))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_limit_that_is_no_number(layout: Layout, limit: str) -> None:
+    """A limit must be a number above 0."""
+    with pytest.raises(StackError, match=f"'{limit}' is no limit"):
+        variables(layout, {"CARILLON_NGINX_CONNECTIONS_PER_IP": limit})
+
+
+def test_no_machine_paths(layout: Layout) -> None:
+    """The template names no place of its own."""
+    text = (layout.root / TEMPLATE).read_text()
+    assert not re.search(r"\s/(etc|usr|var|tmp|home|root|work)\b", text)
+
+
+@pytest.mark.parametrize("path", [*SOCKET_PATHS, "/rooms/"])
+def test_headers_are_overwritten(front: Front, path: str) -> None:
+    """What a client says of itself never reaches a service."""
+    front.start()
+    forged = {
+        "Host": "chat.test:8080",
+        "X-Real-IP": "6.6.6.6",
+        "X-Forwarded-For": "6.6.6.6",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.test",
+        "X-Forwarded-Port": "666",
+        "Forwarded": "for=6.6.6.6",
+        "X-Request-ID": "forged",
+        "Daphne-Root-Path": "/admin",
+    }
+    seen = front.ask(path, headers=forged).seen
+    assert seen["host"] == ["chat.test:8080"]
+    assert seen["x-real-ip"] == seen["x-forwarded-for"] == ["127.0.0.1"]
+    assert seen["x-forwarded-proto"] == ["http"]
+    assert re.fullmatch(r"[0-9a-f]{32}", *seen["x-request-id"])
+    gone = {"x-forwarded-host", "x-forwarded-port", "forwarded", "daphne-root-path"}
+    assert not gone & set(seen)
+
+
+@pytest.mark.parametrize("path", SOCKET_PATHS)
+def test_upgrade(front: Front, path: str) -> None:
+    """A handshake on a socket's path reaches a gateway."""
+    front.start()
+    with front.shake(path) as gateway:
+        assert gateway == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/", "/wsx", "/connection/websocket/more", "/api/v1/"])
+def test_no_upgrade_elsewhere(front: Front, path: str) -> None:
+    """Everything else goes to the web tier, and never as an upgrade."""
+    front.start()
+    answer = front.ask(path, headers={"Upgrade": "h2c", "Connection": "Upgrade"})
+    assert json.loads(answer.body)["port"] == front.layout.web
+    assert not {"upgrade", "connection"} & set(answer.seen)
+
+
+@pytest.mark.parametrize("name", ["metrics", "livez", "readyz", "drain"])
+@pytest.mark.parametrize("form", ["/{}", "/{}/", "//{}", "/{}?x=1", "/x/../{}", "/%2e/{}"])
+def test_internal_pages(front: Front, name: str, form: str) -> None:
+    """What services tell operators is not there for anybody else."""
+    front.start()
+    for method in ("GET", "POST"):
+        assert front.ask(form.format(name), method).status == 404
+
+
+def test_status_page(front: Front) -> None:
+    """nginx's own figures are on a port of their own."""
+    front.start()
+    connection = http.client.HTTPConnection("127.0.0.1", front.layout.nginx_status, timeout=10)
+    connection.request("GET", "/status")
+    assert b"Active connections" in connection.getresponse().read()
+    connection.close()
+
+
+def test_static_files(front: Front) -> None:
+    """Static files come from nginx, for ever, and only for reading."""
+    folder = front.layout.state / "static"
+    folder.mkdir()
+    (folder / "site.0123456789ab.js").write_text("export {};\n")
+    front.start()
+    answer = front.ask("/static/site.0123456789ab.js")
+    assert (answer.status, answer.body) == (200, b"export {};\n")
+    assert answer.headers["Content-Type"] == "text/javascript"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Server"] == "nginx"
+    missing = front.ask("/static/other.js")
+    assert missing.status == 404
+    assert "Cache-Control" not in missing.headers
+    assert front.ask("/static/../nginx/nginx.conf").status == 200  # the web tier's answer
+    assert front.ask("/static/site.0123456789ab.js", "POST").status == 403
+
+
+def test_large_bodies(front: Front) -> None:
+    """A body over the limit is refused before it is read."""
+    front.start()
+    head = "POST {} HTTP/1.1\r\nHost: chat.test\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+    answer = front.send(head.format("/rooms/", 400_000_000).encode())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    answer = front.send(head.format("/ws/chat/lobby/", 1025).encode())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert front.ask("/rooms/", "POST", body=b"x" * 1_000_000).status == 200
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["two lengths", "two hosts", "no host", "20 KB header", "NUL"],
+)
+def test_malformed_requests(front: Front, request_: bytes) -> None:
+    """nginx answers them itself."""
+    front.start()
+    assert front.send(request_).startswith(b"HTTP/1.1 400 ")
+
+
+def test_slow_header(front: Front) -> None:
+    """A request that does not end its header within 5 s is cut."""
+    front.start()
+    began = time.monotonic()
+    front.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n")
+    assert 4 < time.monotonic() - began < 8
+
+
+def test_access_log(front: Front) -> None:
+    """A line per request, without the query string, and safe from what clients send."""
+    front.start()
+    answer = front.ask('/rooms/"%0Aforged?since=secret', headers={"Referer": "http://x/?secret"})
+    wait_for(lambda: len(front.log()) == 1)
+    (line,) = front.log()
+    assert line["path"] == '/rooms/"\nforged'
+    assert line["request_id"] == answer.seen["x-request-id"][0]
+    assert line["upstream"] == f"127.0.0.1:{front.layout.web}"
+    assert "secret" not in json.dumps(line)
+
+
+def test_connections_of_one_address(front: Front) -> None:
+    """One socket too many is refused with 429; the others stay."""
+    front.start(CARILLON_NGINX_CONNECTIONS_PER_IP="3")
+    with front.shake() as a, front.shake() as b, front.shake() as c:
+        assert (a, b, c) == (1, 1, 1)
+        with front.shake() as refused:
+            assert refused == "HTTP/1.1 429 Too Many Requests"
+        assert front.ask("/rooms/").status == 200
+
+    def is_free() -> bool:
+        with front.shake() as again:
+            return again == 1
+
+    wait_for(is_free)
+
+
+def test_handshakes_of_one_address(front: Front) -> None:
+    """Ten times the rate at once pass; more are refused with 429."""
+    front.start(CARILLON_NGINX_HANDSHAKES_PER_SECOND="1")
+    results = Counter[int | str]()
+    for _ in range(20):
+        with front.shake() as result:
+            results[result] += 1
+    assert 10 <= results[1] <= 13
+    assert results[1] + results["HTTP/1.1 429 Too Many Requests"] == 20
+
+
+def test_no_gateway(front: Front) -> None:
+    """Without a gateway a handshake fails at once, and pages still come."""
+    front.start()
+    front.kill_gateway(1)
+    began = time.monotonic()
+    with front.shake() as result:
+        assert result == "HTTP/1.1 502 Bad Gateway"
+    assert time.monotonic() - began < 1
+    assert front.ask("/rooms/").status == 200
+
+
+def test_handshakes_while_gateways_come_and_go(front: Front) -> None:
+    """
+    No handshake fails while one gateway lives, though 14 of 16 slots are empty.
+
+    Not when the other was killed, nor when the only one left has just come back, so that nginx
+    still holds it for dead.
+    """
+    front.start()
+    front.start_gateway(2)
+    steps: list[tuple[int, Callable[[], None]]] = [
+        (50, lambda: front.kill_gateway(1)),
+        (100, lambda: front.start_gateway(1)),
+        (110, lambda: front.kill_gateway(2)),
+        (300, lambda: front.start_gateway(2)),
+    ]
+    results = Counter[int | str]()
+    for turn in range(400):
+        for when, step in steps:
+            if when == turn:
+                step()
+        with front.shake() as result:
+            results[result] += 1
+    assert set(results) == {1, 2}
+
+
+def test_new_gateway_gets_its_share(front: Front) -> None:
+    """New sockets reach a third gateway within 10 s, and no open one is cut."""
+    front.start()
+    front.start_gateway(2)
+    with socket.create_connection(("127.0.0.1", front.layout.port), 10) as old:
+        old.sendall(HANDSHAKE.format(SOCKET_PATHS[0]).encode())
+        assert b"101" in old.recv(65536)
+        front.start_gateway(3)
+
+        def reaches_third() -> bool:
+            with front.shake() as number:
+                assert number in {1, 2, 3}
+                return number == 3
+
+        wait_for(reaches_third)
+        old.sendall(b"still here")
+        assert old.recv(1024) == b"still here"

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from deploy.stack.errors import PortTaken, ServiceFailed
+from deploy.stack.layout import Layout
+from deploy.stack.processes import Identity, family, identify
+from deploy.stack.records import Record
+from deploy.stack.service import Service, Task, in_order
+from deploy.stack.supervisor import Supervisor
+from tests.stack.conftest import ENV, echo
+
+
+def script(name: str, code: str, **more: object) -> Service:
+    return Service(name=name, command=(sys.executable, "-c", code), env=ENV, **more)  # type: ignore[arg-type]
+
+
+def pid(supervisor: Supervisor, name: str) -> int:
+    record = supervisor.records.read(name)
+    assert record is not None
+    return record.identity.pid
+
+
+def test_up_twice(supervisor: Supervisor, layout: Layout, lines: list[str]) -> None:
+    """The second time nothing is started, and nothing said."""
+    services = [echo("web", layout.web)]
+    supervisor.up(services)
+    before = pid(supervisor, "web")
+    lines.clear()
+    supervisor.up(services)
+    assert pid(supervisor, "web") == before
+    assert lines == []
+
+
+def test_order(supervisor: Supervisor, layout: Layout, lines: list[str]) -> None:
+    """A service starts after those that it needs are ready, and stops before they do."""
+    last = replace(echo("last", layout.gateway(2)), needs=("middle",))
+    middle = replace(echo("middle", layout.gateway(1)), needs=("first",))
+    supervisor.up([last, middle, echo("first", layout.web)])
+    supervisor.down()
+    names = [line.split()[0] for line in lines]
+    assert names == ["first", "middle", "last", "last", "middle", "first"]
+
+
+def test_order_without_a_beginning() -> None:
+    """Services that need each other are a mistake in the declaration."""
+    one, two = script("one", "", needs=("two",)), script("two", "", needs=("one",))
+    with pytest.raises(AssertionError, match="circle: one, two"):
+        in_order([one, two])
+
+
+def test_dead_service(supervisor: Supervisor, layout: Layout) -> None:
+    """What was killed is started again, what runs stays."""
+    services = [echo("web", layout.web), echo("gateway-1", layout.gateway(1))]
+    supervisor.up(services)
+    web, gateway = pid(supervisor, "web"), pid(supervisor, "gateway-1")
+    os.kill(gateway, signal.SIGKILL)
+    os.waitpid(gateway, 0)
+    supervisor.up(services)
+    assert pid(supervisor, "web") == web
+    assert pid(supervisor, "gateway-1") != gateway
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"env": {**ENV, "CARILLON_LOG_LEVEL": "DEBUG"}}, {"content": "another configuration"}],
+    ids=["environment", "content"],
+)
+def test_changed_service(
+    supervisor: Supervisor, layout: Layout, lines: list[str], change: dict[str, object]
+) -> None:
+    """A service whose environment or files differ from the running one is started again."""
+    service, other = echo("web", layout.web), echo("gateway-1", layout.gateway(1))
+    supervisor.up([service, other])
+    web, gateway = pid(supervisor, "web"), pid(supervisor, "gateway-1")
+    supervisor.up([replace(service, **change), other])  # type: ignore[arg-type]
+    assert pid(supervisor, "web") != web
+    assert pid(supervisor, "gateway-1") == gateway
+    assert "web           has changed and is started again" in lines
+
+
+def test_task(supervisor: Supervisor, lines: list[str]) -> None:
+    """A task runs once, and once more when it has changed."""
+    task = Task(name="migrate", command=(sys.executable, "-c", "print('ran')"), env=ENV)
+    supervisor.up([task])
+    supervisor.up([task])
+    assert supervisor.log("migrate").read_text() == "ran\n"
+    supervisor.up([replace(task, content="another migration")])
+    assert supervisor.log("migrate").read_text() == "ran\nran\n"
+
+
+def test_service_that_ends(supervisor: Supervisor) -> None:
+    """The error carries the end of the log, of this start alone."""
+    failing = script("web", "import sys; print('first'); sys.exit('no such table')")
+    for _ in range(2):
+        with pytest.raises(ServiceFailed) as caught:
+            supervisor.up([replace(failing, ready=lambda: False)])
+    assert str(caught.value).count("no such table") == 1
+    assert "web ended with exit status 1" in str(caught.value)
+    assert supervisor.records.all() == []
+
+
+def test_service_that_is_never_ready(supervisor: Supervisor) -> None:
+    """It is stopped, and the end of its log is told."""
+    slow = script(
+        "web",
+        "import time; print('still thinking', flush=True); time.sleep(60)",
+        ready=lambda: False,
+        start_seconds=0.5,
+    )
+    with pytest.raises(ServiceFailed, match=r"(?s)not ready within .*still thinking") as caught:
+        supervisor.up([slow])
+    assert caught.value.service == "web"
+    assert supervisor.records.all() == []
+
+
+def test_task_that_fails(supervisor: Supervisor) -> None:
+    """What needs it does not start."""
+    task = Task(name="migrate", command=(sys.executable, "-c", "1/0"), env=ENV)
+    with pytest.raises(ServiceFailed, match="ZeroDivisionError"):
+        supervisor.up([task, script("web", "", needs=("migrate",))])
+    assert not supervisor.log("web").exists()
+
+
+def test_port_of_another_program(supervisor: Supervisor, layout: Layout) -> None:
+    """The error names the port and the variable that moves it; nothing has been started."""
+    words = rf"Port {layout.web} \(web\) is taken.*CARILLON_BASE_PORT"
+    with socket.create_server(("127.0.0.1", layout.web)), pytest.raises(PortTaken, match=words):
+        supervisor.up([echo("gateway-1", layout.gateway(1)), echo("web", layout.web)])
+    assert supervisor.records.all() == []
+
+
+def test_pid_of_another_program(supervisor: Supervisor, lines: list[str]) -> None:
+    """A stale record whose pid now belongs to somebody else harms nobody."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        now = identify(stranger.pid)
+        assert now is not None
+        stale = Identity(now.pid, now.started - 1)
+        supervisor.records.write(Record("web", stale, "", (), signal.SIGKILL, 5))
+        supervisor.down()
+        assert stranger.poll() is None
+        stranger.kill()
+    assert lines == []
+    assert supervisor.records.all() == []
+
+
+def test_unreadable_record(supervisor: Supervisor) -> None:
+    """A record that a crash has cut is forgotten."""
+    supervisor.records.folder.mkdir(parents=True)
+    (supervisor.records.folder / "web.pid").write_text('{"pid": 1')
+    supervisor.down()
+    assert list(supervisor.records.folder.iterdir()) == []
+
+
+PARENT = """
+import subprocess, sys, time
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+subprocess.Popen([sys.executable, "-c", child])
+subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_children_that_stay(supervisor: Supervisor) -> None:
+    """Children that ignore the signal are killed, those in another session, too."""
+    log = supervisor.log("web")
+    service = script(
+        "web", PARENT, ready=lambda: "ready" in log.read_text(), stop_signal=signal.SIGKILL
+    )
+    supervisor.up([service])
+    record = supervisor.records.read("web")
+    assert record is not None
+    members = family(record.identity)
+    assert len(members) == 3
+    supervisor.down()
+    assert not any(identify(member.pid) == member for member in members)
+
+
+def test_children_of_a_dead_parent(supervisor: Supervisor) -> None:
+    """What a killed service leaves in its session goes with it."""
+    log = supervisor.log("web")
+    code = PARENT.replace(", start_new_session=True", "")
+    supervisor.up([script("web", code, ready=lambda: "ready" in log.read_text())])
+    record = supervisor.records.read("web")
+    assert record is not None
+    members = family(record.identity)
+    os.kill(record.identity.pid, signal.SIGKILL)
+    os.waitpid(record.identity.pid, 0)
+    supervisor.down()
+    assert not any(identify(member.pid) == member for member in members)
