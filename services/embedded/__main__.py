@@ -6,10 +6,12 @@ Pages and WebSockets come from one Daphne, bells are calls, the worker is a thre
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
 from shared.settings import env
+from shared.settings.production import in_one_line
 
 env.default_settings_module("services.embedded.settings")
 
@@ -28,9 +30,12 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 def main() -> None:
     """Serve until Ctrl-C."""
+    # The database holds sessions and passwords' hashes: nobody else's to read.
+    os.umask(0o077)
     import django
 
-    django.setup()
+    with in_one_line():
+        django.setup()
     from django.conf import settings
 
     host, port = "127.0.0.1", settings.CARILLON_PORT
@@ -39,32 +44,25 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    call_command("load_demo", verbosity=0)
+    if settings.CARILLON_DEMO:
+        call_command("load_demo", verbosity=0)
 
     # Daphne installs its reactor when it is imported; only then may others import it.
     from daphne.server import Server
-    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-    from django.core.asgi import get_asgi_application
     from twisted.internet import reactor
 
-    from services.embedded import bell, worker
-    from services.gateway.routing import with_http
-    from services.gateway.runtime import the_gateway
+    from services.embedded.asgi import application
 
-    def started() -> None:
-        bell.listen()
-        the_gateway().start()
-        worker.start()
+    def tell() -> None:
         print(  # noqa: T201 - the one line that tells a person where to look
             f"Carillon serves at http://{host}:{port} - sign in as alice or bob, "
             "password carillon. Ctrl-C stops it.",
             flush=True,
         )
 
-    # At start-up the event loop does not run yet; a moment later it does.
-    reactor.callWhenRunning(reactor.callLater, 0, started)
+    reactor.callWhenRunning(tell)
     Server(
-        with_http(ASGIStaticFilesHandler(get_asgi_application())),
+        application,
         endpoints=[f"tcp:port={port}:interface={host}"],
         ping_interval=25,
         ping_timeout=8,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 from shared.settings import env
 
@@ -20,8 +21,11 @@ def _secret_key() -> str:
     # Kept, so that a restart signs nobody out.
     path = _STATE / "secret_key"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
+        # Renamed into place: a crash in between leaves no empty key behind.
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        fresh.rename(path)
     return path.read_text()
 
 
@@ -32,7 +36,9 @@ env.preset(
     "CARILLON_PUBLIC_ORIGINS",
     f"http://127.0.0.1:{CARILLON_PORT},http://localhost:{CARILLON_PORT}",
 )
-env.preset("DATABASE_URL", f"sqlite:///{_STATE / 'carillon.sqlite3'}")
+# Not the caller's: demo users must never be made in a database that somebody uses.
+env.assign("DATABASE_URL", f"sqlite:///{quote(str(_STATE / 'carillon.sqlite3'))}")
+env.assign("BROKER_URL", "")
 env.preset("CARILLON_DEMO", "1")
 env.preset("CARILLON_LOG_LEVEL", "WARNING")
 
@@ -40,6 +46,9 @@ from services.gateway.settings import *  # noqa: E402
 from services.web.settings import *  # noqa: E402
 
 CARILLON_SERVICE = "embedded"
+# For `manage.py runserver`, which then serves WebSockets, too.
+INSTALLED_APPS = ["daphne", *INSTALLED_APPS]
+ASGI_APPLICATION = "services.embedded.asgi.application"
 CARILLON_BELL = "services.embedded.bell.LocalBell"
 # No collectstatic: files come straight from the apps' folders, under their own names.
 STORAGES = {

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from shared.settings import env
+import logging
+import os
 
-env.default_settings_module("services.gateway.settings")
+from shared.settings import production
 
-import django
-
-django.setup()
+production.set_up("services.gateway.settings")
 
 # Consumers and models exist only from here on.
+from django.conf import settings
 from twisted.internet import reactor
 
 from services.gateway.routing import with_http
 from services.gateway.runtime import the_gateway
-from shared.settings.production import refuse_unsafe
 
 __all__ = ["application"]
 
-refuse_unsafe()
+logger = logging.getLogger(__name__)
+
 application = with_http()
 
 
 def _start() -> None:
     # Daphne tells an application nothing of its start; the reactor does, inside the event loop.
-    the_gateway().serve_internal()
+    try:
+        the_gateway().serve_internal()
+    except OSError as error:
+        # The reactor would swallow it, and this would be a gateway that nobody can watch.
+        port = settings.CARILLON_INTERNAL_PORT
+        logger.critical("Port %d is taken (%s): set CARILLON_INTERNAL_PORT.", port, error)
+        os._exit(1)
     the_gateway().start()
 
 

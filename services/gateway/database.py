@@ -2,7 +2,8 @@
 The gateway's database threads: the only place where the event loop meets the ORM.
 
 They are not Django's one thread-sensitive thread: a query that hangs there would hold up every
-connection. A call that gets no answer in three seconds is given up, and the outage is logged once.
+connection. A call that gets no answer in three seconds is given up. Whether the database as a whole
+is away is for `watch` to say, which logs an outage once: a lock that somebody holds is none.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    close_old_connections,
+    connection,
+)
 
 __all__ = ["DatabaseAway", "DatabaseThreads"]
 
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 3.0
+_WATCH_SECONDS = 2.0
 
 
 class DatabaseAway(Exception):
-    """The database did not answer; the same may work in a moment."""
+    """The database gave no useful answer; the same call may work in a moment."""
 
 
 class DatabaseThreads:
@@ -42,36 +51,49 @@ class DatabaseThreads:
         Run a synchronous call in a database thread.
 
         Raises:
-            DatabaseAway: no answer in time, or no connection. A call that was running may still
+            DatabaseAway: no answer in time, no connection, a lock held too long, or tables that
+                are not there, as in the middle of a restore. A call that was running may still
                 take effect.
         """
         queued = self._executor.submit(partial(_with_connection, call, *args, **kwargs))
         waiting = asyncio.wrap_future(queued)
-        done, _ = await asyncio.wait({waiting}, timeout=_ANSWER_SECONDS)
         try:
+            done, _ = await asyncio.wait({waiting}, timeout=_ANSWER_SECONDS)
             if not done:
-                waiting.cancel()
                 raise DatabaseAway(f"no answer in {_ANSWER_SECONDS:g} s")
-            result = waiting.result()
-        except (OperationalError, InterfaceError) as error:
-            raise self._away(DatabaseAway(str(error).strip())) from error
-        except DatabaseAway as error:
-            self._away(error)
+            return waiting.result()
+        except (IntegrityError, DataError):
+            # Answers to this very call.
             raise
-        if self.outage is not None:
-            logger.info("The database answers again.")
-            self.outage = None
-        return result
+        except (DatabaseError, InterfaceError) as error:
+            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
+        finally:
+            # Also when the caller is cancelled: nobody will ask for the result.
+            waiting.cancel()
+
+    async def watch(self) -> None:
+        """Ask the database every other second, for ever, and tell of its going and coming."""
+        while True:
+            try:
+                await self.run(_ask)
+            except DatabaseAway as error:
+                if self.outage is None:
+                    self.outage = str(error) or "no connection"
+                    logger.warning("The database does not answer: %s", self.outage)
+            else:
+                if self.outage is not None:
+                    logger.info("The database answers again.")
+                self.outage = None
+            await asyncio.sleep(_WATCH_SECONDS)
 
     def close(self) -> None:
         """Take no more calls; those waiting are dropped."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _away(self, error: DatabaseAway) -> DatabaseAway:
-        if self.outage is None:
-            self.outage = str(error) or "no connection"
-            logger.warning("The database does not answer: %s", self.outage)
-        return error
+
+def _ask() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def _with_connection[**P, R](call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -33,7 +32,10 @@ _PROBE = "gateway.probe"
 _PROBE_SECONDS = 0.5
 # Confirmed but unheard: the layer needs about a second to come back by itself.
 _DEAF_AFTER_PROBES = 4
-_REPLACEMENTS_PER_MINUTE = 6
+_MOST_PATIENCE = 16
+# For readiness: longer than one replacement takes.
+_DEAF_SECONDS = 5.0
+_HOPELESS_SECONDS = 60
 
 
 class Doorbell:
@@ -67,25 +69,31 @@ class Doorbell:
         self._listening: asyncio.Task[None] | None = None
         # Probes that the broker confirmed since the layer last heard one.
         self._unheard = 0
-        self._replaced_at: deque[float] = deque(maxlen=_REPLACEMENTS_PER_MINUTE)
-        # Whether bells reach this gateway now.
+        # How many unheard probes the layer of now is given.
+        self._patience = _DEAF_AFTER_PROBES
+        # Whether bells reach this gateway now, and since when they do not.
         self.connected = False
+        self._silent_since = time.monotonic()
+        # Since when the broker confirms probes.
+        self._answers_since = time.monotonic()
         # Why the broker is away, or None while it confirms.
         self.outage: str | None = "not connected yet"
 
     @property
     def deaf(self) -> bool:
-        """Whether bells are missed although the broker is there."""
-        return self.outage is None and self._unheard >= _DEAF_AFTER_PROBES
+        """Whether bells have been missed for seconds although the broker is there."""
+        return self._deaf_for() > _DEAF_SECONDS
 
     @property
     def hopeless(self) -> bool:
         """Whether replacing the layer has not helped for a minute: only a restart may."""
-        return (
-            len(self._replaced_at) == _REPLACEMENTS_PER_MINUTE
-            and time.monotonic() - self._replaced_at[0] < 60
-            and not self.connected
-        )
+        return self._deaf_for() > _HOPELESS_SECONDS
+
+    def _deaf_for(self) -> float:
+        """Return for how long the broker has answered and no bell was heard, in seconds."""
+        if self.connected or self.outage is not None:
+            return 0.0
+        return time.monotonic() - max(self._silent_since, self._answers_since)
 
     async def run(self) -> None:
         """Listen and watch, for ever."""
@@ -96,7 +104,7 @@ class Doorbell:
                 self._unheard += 1
                 if self._unheard > 1:
                     self._set_connected(False)
-                if self._unheard >= _DEAF_AFTER_PROBES:
+                if self._unheard >= self._patience:
                     self._replace()
             else:
                 self._set_connected(False)
@@ -134,6 +142,7 @@ class Doorbell:
             case "gateway.probe":
                 metrics.BROKER_MESSAGES_RECEIVED.labels(kind="probe").inc()
                 self._unheard = 0
+                self._patience = _DEAF_AFTER_PROBES
                 self._set_connected(True)
             case other:
                 raise MalformedBell(f"unknown type {other!r:.40}")
@@ -147,28 +156,36 @@ class Doorbell:
             )
         except SendFailed as error:
             if error.failure is not Failure.NACKED:
-                if self.outage is None:
-                    logger.warning(
-                        "RabbitMQ is away (%s); the log delivers until it is back.", error
-                    )
-                self.outage = str(error)
-                return False
+                return self._away(str(error))
+        except Exception as error:
+            # Whatever the client library makes of a cut connection must not end this watch.
+            return self._away(repr(error))
         if self.outage is not None:
             logger.info("RabbitMQ answers.")
             self.outage = None
+            self._answers_since = time.monotonic()
         return True
+
+    def _away(self, cause: str) -> bool:
+        if self.outage is None:
+            logger.warning("RabbitMQ is away (%s); the log delivers until it is back.", cause)
+        self.outage = cause
+        return False
 
     def _set_connected(self, connected: bool) -> None:
         if connected and not self.connected:
             self._on_back()
+        if self.connected and not connected:
+            self._silent_since = time.monotonic()
         self.connected = connected
         metrics.BROKER_CONNECTED.set(connected)
 
     def _replace(self) -> None:
         logger.warning("The channel layer is deaf: it is replaced.")
         metrics.LAYER_REPLACEMENTS.inc()
-        self._replaced_at.append(time.monotonic())
         self._unheard = 0
+        # The next one gets more time: one that is abandoned while it connects leaks its socket.
+        self._patience = min(2 * self._patience, _MOST_PATIENCE)
         self._abandon()
         self._listen()
 
@@ -190,4 +207,5 @@ class Doorbell:
     def close(self) -> None:
         """Stop hearing; the broker drops the queue with the connection."""
         self._abandon()
-        self._probe_thread.shutdown(wait=False, cancel_futures=True)
+        self._probe_thread.submit(self._sender.close)
+        self._probe_thread.shutdown(wait=False)

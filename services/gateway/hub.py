@@ -62,8 +62,11 @@ class Group:
 class Hold:
     """What a channel delivered while a connection was catching up."""
 
-    def __init__(self) -> None:
+    def __init__(self, complete_from: Position | None) -> None:
         self.publications: list[Published] = []
+        # Everything after this position is kept here. None while the channel has none itself:
+        # what was delivered before it got one is in no hold.
+        self.complete_from = complete_from
         # The channel lost its place meanwhile: nothing can be recovered across that.
         self.broken = False
 
@@ -109,7 +112,7 @@ class LiveChannel:
 
     def hold(self) -> Hold:
         """Keep what is delivered from now on for a connection that is about to read the log."""
-        hold = Hold()
+        hold = Hold(self.position)
         self._holds.add(hold)
         return hold
 
@@ -118,8 +121,15 @@ class LiveChannel:
         self._holds.discard(hold)
 
     def start(self, stream_id: int | None, position: Position) -> None:
-        """Set out from where the log stands; whatever came before the first read is judged now."""
+        """
+        Set out from where the log stands.
+
+        Whatever came before is judged now. It may leave the channel waiting for something that is
+        missing; the caller then has it repaired.
+        """
         self.stream_id, self.position = stream_id, position
+        for hold in self._holds:
+            hold.complete_from = position
         early, self._early = sorted(self._early.items()), {}
         for _, publication in early:
             self.accept(publication)
@@ -144,9 +154,9 @@ class LiveChannel:
             self._pass(following)
         return Verdict.DELIVERED
 
-    def reset(self, position: Position) -> None:
+    def reset(self, stream_id: int | None, position: Position) -> None:
         """Go on from another place; everybody here is told to read history again."""
-        self.position = position
+        self.stream_id, self.position = stream_id, position
         self._early.clear()
         for hold in self._holds:
             hold.broken = True

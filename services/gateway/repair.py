@@ -9,6 +9,7 @@ that the last publication of a burst is missing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -29,12 +30,17 @@ __all__ = ["Repair"]
 logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 0.03
-_PAGE_PUBLICATIONS = 1_000
+# For a channel that waits for what the log does not have.
+_IN_VAIN_SECONDS = 1.0
+# A page is delivered in one step of the event loop: it must be nobody's flood.
+_PAGE_PUBLICATIONS = 200
+_PAGE_BYTES = 64 * 1024
 _SLICE_STREAMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
+    stream_id: int
     head: Position
     publications: list[Published]
 
@@ -48,7 +54,7 @@ class Repair:
         self._bells_are_down = bells_are_down
         self.hub = Hub(self.on_gap)
         # One repair per channel at a time; who asks meanwhile waits for the same.
-        self._running: dict[LiveChannel, asyncio.Task[None]] = {}
+        self._running: dict[LiveChannel, asyncio.Task[bool]] = {}
         self._check_now = asyncio.Event()
 
     def on_gap(self, live: LiveChannel, verdict: Verdict) -> None:
@@ -80,61 +86,68 @@ class Repair:
             logger.warning("The head check is switched off: what no bell tells is never delivered.")
             return
         while True:
+            # Asked for: all channels at once, not spread over the round.
+            at_once = self._check_now.is_set()
+            self._check_now.clear()
             round_seconds = interval / 2 if self._bells_are_down() else interval
             served = {live.stream_id: live for live in self.hub if live.stream_id is not None}
             ids = list(served)
             slices = [ids[i : i + _SLICE_STREAMS] for i in range(0, len(ids), _SLICE_STREAMS)]
             for part in slices or [[]]:
-                await self._check(part, served)
-                pause = round_seconds / max(1, len(slices))
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._check_now.wait()
-                except TimeoutError:
+                await self._check([served[stream_id] for stream_id in part])
+                if at_once:
                     continue
-                self._check_now.clear()
-                break
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(round_seconds / max(1, len(slices))):
+                        await self._check_now.wait()
+                    break
 
-    async def _check(self, ids: list[int], served: dict[int, LiveChannel]) -> None:
+    async def _check(self, channels: list[LiveChannel]) -> None:
+        asked = [(live, live.stream_id, live.position) for live in channels]
         try:
-            heads = await self._database.run(_heads, ids)
+            heads = await self._database.run(_heads, [i for _, i, _ in asked if i is not None])
         except DatabaseAway:
-            metrics.HEAD_CHECKS.labels(result="error").inc(len(ids))
+            metrics.HEAD_CHECKS.labels(result="error").inc(len(asked))
             return
+        found = {head.stream_id: head.position for head in heads}
         behind = [
-            served[head.stream_id]
-            for head in heads
-            if head.position != served[head.stream_id].position
+            live
+            for live, stream_id, before in asked
+            if not live.is_idle and _is_behind(live, before, found.get(stream_id or 0))
         ]
-        metrics.HEAD_CHECKS.labels(result="current").inc(len(ids) - len(behind))
+        metrics.HEAD_CHECKS.labels(result="current").inc(len(asked) - len(behind))
         metrics.HEAD_CHECKS.labels(result="behind").inc(len(behind))
         for live in behind:
-            if live not in self._running and not live.is_idle:
+            if live not in self._running:
                 self._begin(live, cause="head_check", grace=0.0)
 
-    def _begin(self, live: LiveChannel, *, cause: str, grace: float) -> asyncio.Task[None]:
+    def _begin(self, live: LiveChannel, *, cause: str, grace: float) -> asyncio.Task[bool]:
         task = asyncio.create_task(self._fill(live, cause, grace))
         self._running[live] = task
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def ended(task: asyncio.Task[bool]) -> None:
             if self._running.get(live) is task:
                 del self._running[live]
+            if task.cancelled():
+                return
             # Asked for, so that a failure nobody waited for is not reported as forgotten.
-            if not task.cancelled() and (error := task.exception()) is not None:
+            if (error := task.exception()) is not None:
                 if not isinstance(error, DatabaseAway):
-                    logger.error("Repairing %s failed.", live.kind, exc_info=error)
-            elif live.is_waiting and not live.is_idle and self._running.get(live) is None:
-                self.on_gap(live, Verdict.EARLY)
+                    logger.error("Repairing a %s channel failed.", live.kind, exc_info=error)
+            elif live.is_waiting and not live.is_idle and live not in self._running:
+                grace = _GRACE_SECONDS if task.result() else _IN_VAIN_SECONDS
+                self._begin(live, cause=Verdict.EARLY.value, grace=grace)
 
         task.add_done_callback(ended)
         return task
 
-    async def _fill(self, live: LiveChannel, cause: str, grace: float) -> None:
+    async def _fill(self, live: LiveChannel, cause: str, grace: float) -> bool:
+        """Read and deliver what the channel lacks; return whether there was anything."""
         started = time.monotonic()
         if grace:
             await asyncio.sleep(grace)
             if not live.is_waiting:
-                return
+                return True
         found = 0
         while live.position is not None and live.stream_id is not None and not live.is_idle:
             before = live.position
@@ -144,9 +157,9 @@ class Repair:
                 logger.warning(
                     "A %s channel's numbering changed: its readers start anew.", live.kind
                 )
-                metrics.GAPS.labels(cause="epoch").inc()
-                live.reset(page.head)
-                return
+                self._reset(live, page, cause="epoch")
+                return True
+            live.stream_id = page.stream_id
             for publication in page.publications:
                 live.accept(publication)
             found += len(page.publications)
@@ -154,12 +167,28 @@ class Repair:
                 break
             if live.position == before:
                 # What follows was trimmed before it was read.
-                metrics.GAPS.labels(cause="trimmed").inc()
-                live.reset(page.head)
-                return
+                self._reset(live, page, cause="trimmed")
+                return True
         if found:
             metrics.GAPS.labels(cause=cause).inc()
             metrics.GAP_REPAIR_DURATION.observe(time.monotonic() - started)
+        return found > 0
+
+    def _reset(self, live: LiveChannel, page: _Page, *, cause: str) -> None:
+        metrics.GAPS.labels(cause=cause).inc()
+        live.reset(page.stream_id, page.head)
+
+
+def _is_behind(live: LiveChannel, before: Position | None, head: Position | None) -> bool:
+    """Judge a head that was read while the channel went on from `before` to where it is now."""
+    if head is None or before is None or live.position is None:
+        # No row: the stream was replaced under us.
+        return head is None
+    return (
+        head.epoch != live.position.epoch
+        or head.offset > live.position.offset
+        or head.offset < before.offset
+    )
 
 
 def _heads(ids: list[int]) -> list[streams.Head]:
@@ -170,13 +199,13 @@ def _heads(ids: list[int]) -> list[streams.Head]:
 def _page_after(channel: str, position: Position) -> _Page:
     head = streams.touch(channel)
     if head.position.epoch != position.epoch or head.position.offset <= position.offset:
-        return _Page(head.position, [])
+        return _Page(head.stream_id, head.position, [])
     rows = streams.read(
         channel,
         head.stream_id,
         head.position,
         after=position.offset,
         limit=_PAGE_PUBLICATIONS,
-        byte_limit=8 * 1024 * 1024,
+        byte_limit=_PAGE_BYTES,
     )
-    return _Page(head.position, rows)
+    return _Page(head.stream_id, head.position, rows)

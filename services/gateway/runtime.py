@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from services.gateway.database import DatabaseAway, DatabaseThreads
+from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
 from services.gateway.repair import Repair
 from shared.realtime import namespaces
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _LAG_SECONDS = 0.5
 _STUCK_SECONDS = 15.0
-_DATABASE_CACHE_SECONDS = 5.0
+_RESTART_SECONDS = 1.0
 
 
 class Gateway:
@@ -48,13 +48,10 @@ class Gateway:
         """Start the tasks in the running event loop; a second call changes nothing."""
         if self._tasks:
             return
-        # SQLite has no outage to watch for; everything else is asked in the background.
-        runs = [self._watch_loop(), self._watch_database(), self.repair.run()]
+        parts = [self._watch_loop, self.database.watch, self.repair.run]
         if self.doorbell is not None:
-            runs.append(self.doorbell.run())
-        self._tasks = [asyncio.create_task(run) for run in runs]
-        for task in self._tasks:
-            task.add_done_callback(_report_end)
+            parts.append(self.doorbell.run)
+        self._tasks = [asyncio.create_task(_keep_running(part)) for part in parts]
 
     def serve_internal(self) -> None:
         """Serve metrics and health from a thread of their own."""
@@ -64,7 +61,7 @@ class Gateway:
             settings.CARILLON_INTERNAL_HOST,
             settings.CARILLON_INTERNAL_PORT,
             registry=lambda: REGISTRY,
-            live={"event_loop": self._stuck},
+            live={"event_loop": self._stuck, "layer": self._hopeless},
             ready={
                 "event_loop": self._stuck,
                 "database": lambda: self.database.outage,
@@ -75,7 +72,6 @@ class Gateway:
     async def stop(self) -> None:
         """End all tasks and let go of the broker and the database threads."""
         for task in self._tasks:
-            task.remove_done_callback(_report_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
@@ -92,8 +88,13 @@ class Gateway:
 
     def _deaf(self) -> str | None:
         # A broker that is away from all leaves the gateway ready: the log still delivers.
-        if self.doorbell is not None and (self.doorbell.deaf or self.doorbell.hopeless):
+        if self.doorbell is not None and self.doorbell.deaf:
             return "the channel layer hears nothing although the broker answers"
+        return None
+
+    def _hopeless(self) -> str | None:
+        if self.doorbell is not None and self.doorbell.hopeless:
+            return "the channel layer was replaced again and again and stays deaf"
         return None
 
     async def _watch_loop(self) -> None:
@@ -103,13 +104,6 @@ class Gateway:
             self._beat = time.monotonic()
             metrics.EVENT_LOOP_LAG.observe(max(0.0, self._beat - due))
 
-    async def _watch_database(self) -> None:
-        while True:
-            # An outage is logged there, and told by readiness.
-            with contextlib.suppress(DatabaseAway):
-                await self.database.run(_ask)
-            await asyncio.sleep(_DATABASE_CACHE_SECONDS)
-
 
 @cache
 def the_gateway() -> Gateway:
@@ -117,13 +111,13 @@ def the_gateway() -> Gateway:
     return Gateway()
 
 
-def _ask() -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.critical("A part of the gateway has ended.", exc_info=error)
+async def _keep_running(part: Callable[[], Awaitable[None]]) -> None:
+    """Run a part of the gateway for ever; an error that nobody foresaw costs it a second."""
+    while True:
+        try:
+            await part()
+        except Exception:
+            logger.exception("A part of the gateway has failed; it starts again.")
+            await asyncio.sleep(_RESTART_SECONDS)
+        else:
+            return

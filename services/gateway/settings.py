@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+
+from django.core.exceptions import ImproperlyConfigured
 
 from shared.settings import env
 from shared.settings.base import *
@@ -15,6 +18,8 @@ ROOT_URLCONF = "services.gateway.urls"
 
 # Which gateway this is, for the broker and the logs; new at each start unless it is given.
 CARILLON_GATEWAY_ID = env.text("CARILLON_GATEWAY_ID", secrets.token_hex(6)).lower()
+if not re.fullmatch(r"[a-z0-9._-]{1,80}", CARILLON_GATEWAY_ID):
+    raise ImproperlyConfigured("CARILLON_GATEWAY_ID has 1 to 80 letters, digits, dots, - or _.")
 
 # How often a channel is compared with the log; 0 switches it off, for tests alone.
 CARILLON_GATEWAY_HEAD_CHECK_SECONDS = env.seconds(

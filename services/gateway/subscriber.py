@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from services.gateway import plain
 from services.gateway.database import DatabaseThreads
-from services.gateway.hub import Hold, LiveChannel, Member
+from services.gateway.hub import Hold, LiveChannel, Member, Verdict
 from services.gateway.repair import Repair
 from shared.realtime.exceptions import RealtimeError
 from shared.realtime.history import Recovery, recover
@@ -49,7 +49,7 @@ class Subscriber:
         self._database = database
         self._since: Since = {}
         self._held: list[tuple[LiveChannel, Hold]] = []
-        self._recoveries: Mapping[str, Recovery] = {}
+        self._recoveries: dict[str, Recovery] = {}
         self._joined: list[LiveChannel] = []
 
     async def prepare(self, user: AbstractUser, since: Since) -> None:
@@ -71,15 +71,23 @@ class Subscriber:
             live = self._hub.open(channel)
             self._held.append((live, live.hold()))
         self._recoveries = await self._database.run(_recover_all, user, since)
-        for live, _ in self._held:
-            recovery = self._recoveries[live.channel]
-            if live.position is None:
-                live.start(recovery.stream_id, recovery.head)
-            while not _level(live.position, recovery.head):
-                # The group lags behind what this connection has seen: catch it up first.
-                await self._repair.level(live)
-                if live.position is None or live.position.epoch != recovery.head.epoch:
-                    break
+        for live, hold in self._held:
+            await self._meet(live, hold)
+
+    async def _meet(self, live: LiveChannel, hold: Hold) -> None:
+        """Bring what was read, what is held and what the group has to where they overlap."""
+        recovery = self._recoveries[live.channel]
+        if live.position is None:
+            live.start(recovery.stream_id, recovery.head)
+            if live.is_waiting:
+                self._repair.on_gap(live, Verdict.EARLY)
+        # Another connection may have set the channel out from a later read than ours.
+        while _before(recovery.head, hold.complete_from):
+            recovery = await self._database.run(recover, live.channel, self._since[live.channel])
+            self._recoveries[live.channel] = recovery
+        # Or the group lags behind what this connection has seen.
+        while _before(live.position, recovery.head):
+            await self._repair.level(live)
 
     def complete(self, connection: Member) -> None:
         """
@@ -122,8 +130,14 @@ def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
     return {channel: recover(channel, position) for channel, position in since.items()}
 
 
-def _level(position: Position | None, head: Position) -> bool:
-    return position is not None and position.epoch == head.epoch and position.offset >= head.offset
+def _before(position: Position | None, other: Position | None) -> bool:
+    """Say whether a position is earlier in the same numbering."""
+    return (
+        position is not None
+        and other is not None
+        and position.epoch == other.epoch
+        and position.offset < other.offset
+    )
 
 
 def _catch_up(
@@ -134,12 +148,19 @@ def _catch_up(
     if since is None:
         return _CatchUp(position, [])
     if not recovery.recovered or hold.broken or position.epoch != recovery.head.epoch:
-        metrics.RECOVERIES.labels(result="gap").inc()
-        return _CatchUp(position, [plain.reset(live.channel, position)])
+        return _lost(live, position)
     missed = [
         *recovery.publications,
         *(p for p in hold.publications if p.offset > recovery.head.offset),
     ]
+    # What was read and what was held must meet; better an honest reset than a silent hole.
+    if [p.offset for p in missed] != list(range(since.offset + 1, position.offset + 1)):
+        return _lost(live, position)
     metrics.RECOVERIES.labels(result="recovered" if missed else "empty").inc()
     metrics.RECOVERED_MESSAGES.observe(len(missed))
     return _CatchUp(since, [plain.publication(each) for each in missed])
+
+
+def _lost(live: LiveChannel, position: Position) -> _CatchUp:
+    metrics.RECOVERIES.labels(result="gap").inc()
+    return _CatchUp(position, [plain.reset(live.channel, position)])

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from django.core.wsgi import get_wsgi_application
 
-from shared.settings import env
+from shared.settings import production
+from shared.telemetry import build
 
 __all__ = ["application"]
 
-env.default_settings_module("services.web.settings")
+production.set_up("services.web.settings")
+build.announce("web")
 
 application = get_wsgi_application()
-
-# After Django is set up: whether demo users are left is a question to the database.
-from shared.settings import production  # noqa: E402
-from shared.telemetry import build  # noqa: E402
-
-production.refuse_unsafe()
-build.announce("web")

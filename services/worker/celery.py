@@ -10,23 +10,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from shared.settings import env
+from shared.settings import production
 
-env.default_settings_module("services.worker.settings")
-
-import django
-
-django.setup()
+production.set_up("services.worker.settings")
 
 from celery import signals
 
+from shared.broker.topology import declare_dead_letters
 from shared.celery import app
-from shared.settings.production import refuse_unsafe
 from shared.telemetry import build, exporter, metrics
 
 __all__ = ["app"]
 
-refuse_unsafe()
 app.loader.import_default_modules()
 
 from services.worker.schedule import BEAT_SCHEDULE
@@ -37,10 +32,22 @@ _started: dict[str, float] = {}
 
 
 @signals.celeryd_init.connect
-@signals.beat_init.connect
-def _start_exporter(**_: Any) -> None:
-    exporter.spawn()
+def _worker_starts(**_: Any) -> None:
+    exporter.spawn("--tasks")
     build.announce("worker")
+
+
+@signals.worker_ready.connect
+def _worker_consumes(**_: Any) -> None:
+    with app.connection_for_write() as connection:
+        declare_dead_letters(connection)
+    metrics.WORKER_PROBE.set_to_current_time()
+
+
+@signals.beat_init.connect
+def _beat_starts(**_: Any) -> None:
+    exporter.spawn()
+    build.announce("beat")
 
 
 @signals.setup_logging.connect

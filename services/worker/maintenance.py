@@ -10,7 +10,7 @@ from django.core.management import call_command
 from shared.realtime import deployment, retention
 from shared.telemetry import metrics
 
-__all__ = ["SCHEDULE", "clear_sessions", "trim_streams", "watch_timeline"]
+__all__ = ["SCHEDULE", "clear_sessions", "probe", "trim_streams", "watch_timeline"]
 
 
 def trim_streams() -> None:
@@ -24,6 +24,11 @@ def watch_timeline() -> None:
     deployment.renew_after_failover()
 
 
+def probe() -> None:
+    """Show that beat, broker and worker are all there: the worker's readiness looks for it."""
+    metrics.WORKER_PROBE.set_to_current_time()
+
+
 def clear_sessions() -> None:
     """Delete sessions that have expired."""
     call_command("clearsessions")
@@ -31,6 +36,7 @@ def clear_sessions() -> None:
 
 # What runs how often; beat's schedule and the embedded form's thread are made of it.
 SCHEDULE: Mapping[Callable[[], None], timedelta] = {
+    probe: timedelta(seconds=30),
     trim_streams: timedelta(minutes=1),
     watch_timeline: timedelta(seconds=30),
     clear_sessions: timedelta(hours=6),

@@ -22,6 +22,7 @@ __all__ = ["BrokerBell", "Publisher"]
 logger = logging.getLogger(__name__)
 
 _QUEUE_PUBLICATIONS = 10_000
+_QUEUE_CHARACTERS = 32 * 1024 * 1024
 _BATCH_PUBLICATIONS = 2_000
 _BREAKER_SECONDS = 0.5
 _FLUSH_SECONDS = 1.0
@@ -67,6 +68,7 @@ class Publisher:
         self._sender = Sender(url)
         self._service = service
         self._queue: deque[Published] = deque()
+        self._queued_characters = 0
         self._wake = threading.Condition()
         # True from the first failure until a bell is confirmed again.
         self._broken = False
@@ -81,10 +83,16 @@ class Publisher:
         with self._wake:
             if self._closing or time.monotonic() < self._retry_at:
                 self._count(Failure.BREAKER_OPEN, len(publications))
-            elif len(self._queue) + len(publications) > _QUEUE_PUBLICATIONS:
+                return
+            size = sum(len(publication.data) for publication in publications)
+            if (
+                len(self._queue) + len(publications) > _QUEUE_PUBLICATIONS
+                or self._queued_characters + size > _QUEUE_CHARACTERS
+            ):
                 self._count(Failure.QUEUE_FULL, len(publications))
             else:
                 self._queue.extend(publications)
+                self._queued_characters += size
                 self._wake.notify()
 
     def close(self, timeout: float) -> None:
@@ -105,6 +113,7 @@ class Publisher:
                     break
                 count = min(len(self._queue), _BATCH_PUBLICATIONS)
                 batch = [self._queue.popleft() for _ in range(count)]
+                self._queued_characters -= sum(len(publication.data) for publication in batch)
                 self._busy = True
             try:
                 self._send(batch)
@@ -118,15 +127,17 @@ class Publisher:
         self._sender.close()
 
     def _send(self, batch: Sequence[Published]) -> None:
+        unsent = len(batch)
         for body, count in bells(BELLS_GROUP, batch):
+            unsent -= count
             started = time.monotonic()
             try:
                 self._send_once_more(body)
             except SendFailed as error:
                 self._count(error.failure, count)
                 if error.failure is not Failure.NACKED:
-                    self._break(error)
-                    continue
+                    self._break(error, unsent)
+                    return
             metrics.BROKER_PUBLISH_DURATION.labels(service=self._service).observe(
                 time.monotonic() - started
             )
@@ -143,7 +154,7 @@ class Publisher:
                 raise
             self._sender.send(BELLS_GROUP, body)
 
-    def _break(self, error: SendFailed) -> None:
+    def _break(self, error: SendFailed, unsent: int) -> None:
         if not self._broken:
             self._broken = True
             logger.warning(
@@ -151,8 +162,9 @@ class Publisher:
             )
         with self._wake:
             self._retry_at = time.monotonic() + _BREAKER_SECONDS
-            dropped = len(self._queue)
+            dropped = len(self._queue) + unsent
             self._queue.clear()
+            self._queued_characters = 0
         if dropped:
             self._count(Failure.BREAKER_OPEN, dropped)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 
-__all__ = ["BELLS_GROUP", "GROUPS_EXCHANGE", "TASK_QUEUES", "gateway_group"]
+__all__ = ["BELLS_GROUP", "GROUPS_EXCHANGE", "TASK_QUEUES", "declare_dead_letters", "gateway_group"]
 
 # Every gateway is a member; a bell here reaches them all.
 BELLS_GROUP = "bells"
@@ -24,18 +24,28 @@ _QUORUM = {
     "x-dead-letter-exchange": _DEAD_LETTERS.name,
 }
 
-TASK_QUEUES = (
-    Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),
-    # Consumed by nobody: what lands here is for people to look at, and alerts watch its depth.
-    Queue(
-        "carillon.dead_letters",
-        _DEAD_LETTERS,
-        routing_key="#",
-        queue_arguments={"x-queue-type": "quorum"},
-    ),
+# What workers consume.
+TASK_QUEUES = (Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),)
+
+_DEAD_LETTER_QUEUE = Queue(
+    "carillon.dead_letters",
+    _DEAD_LETTERS,
+    routing_key="#",
+    queue_arguments={"x-queue-type": "quorum"},
 )
 
 _GATEWAY_ID = re.compile(r"[a-z0-9._-]{1,80}")
+
+
+def declare_dead_letters(connection: Connection) -> None:
+    """
+    Make the queue for tasks that were tried ten times.
+
+    Nobody consumes it: what lands there is for people to look at, and alerts watch its depth. A
+    worker that had it among its queues would try the poison again.
+    """
+    with connection.channel() as channel:
+        _DEAD_LETTER_QUEUE.bind(channel).declare()
 
 
 def gateway_group(gateway_id: str) -> str:

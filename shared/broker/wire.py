@@ -111,7 +111,7 @@ def read_bell(event: Mapping[str, Any]) -> Sequence[Published]:
             )
             for row in event["publications"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MalformedBell(f"a bell without its parts: {error!r}") from error
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from shared.accounts.models import User
 from shared.chat.exceptions import UnknownRoom
-from shared.chat.models import ChatRoom, Membership
+from shared.chat.models import ROOM_NAME, ChatRoom, Membership
 
 __all__ = ["access_room", "may_manage", "rooms_open_to"]
 
@@ -31,7 +33,8 @@ def access_room(user: AbstractUser, name: str) -> ChatRoom:
     Raises:
         UnknownRoom: there is none of this name, or it is not open to them.
     """
-    room = rooms_open_to(user).filter(name=name).first()
+    # PostgreSQL would raise on a name with NUL in it.
+    room = rooms_open_to(user).filter(name=name).first() if re.fullmatch(ROOM_NAME, name) else None
     if room is None:
         raise UnknownRoom
     return room

@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from shared.accounts.models import User
-from shared.broker.wire import Published
 from shared.chat.access import access_room, may_manage, rooms_open_to
 from shared.chat.exceptions import (
     ClientIdConflict,
@@ -19,10 +18,11 @@ from shared.chat.exceptions import (
     RoomNameTaken,
     UnknownMember,
     UnknownMessage,
+    UnknownRoom,
 )
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
 from shared.realtime import streams
-from shared.realtime.publish import publish
+from shared.realtime.publish import Published, publish
 from shared.realtime.text import refuse_text
 from shared.realtime.transactions import retry_on_deadlock
 
@@ -99,10 +99,13 @@ def do_send_message(user: User, room_name: str, content: str, client_id: str | N
             message, published = _store(
                 Message(room=room, user=user, content=content, client_id=client_id)
             )
-    except IntegrityError:
-        if client_id is None:
-            raise
-        return _repeat(user, room, content, client_id)
+    except IntegrityError as error:
+        mine = Message.objects.select_related("user").filter(user=user)
+        found = mine.filter(client_id=client_id).first() if client_id is not None else None
+        if found is None:
+            # The room or the user was deleted in between.
+            raise UnknownRoom from error
+        return _repeat(found, room, content)
     return Sent(message, published, repeated=False)
 
 
@@ -162,6 +165,8 @@ def do_add_member(actor: User, room: ChatRoom, username: str) -> None:
         UnknownMember: no such active user.
     """
     member = _managed_member(actor, room, username)
+    if not member.is_active:
+        raise UnknownMember
     Membership.objects.get_or_create(room=room, user=member)
 
 
@@ -171,16 +176,20 @@ def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
 
     Raises:
         NotAllowed: the actor does not manage the room.
-        UnknownMember: no such active user.
+        UnknownMember: no such user.
+        InvalidContent: the user created the room; without them nobody might manage it.
     """
     member = _managed_member(actor, room, username)
+    if member.pk == room.created_by_id:
+        words = f"{member.username} created this room and stays its member: choose somebody else."
+        raise InvalidContent("username", words)
     Membership.objects.filter(room=room, user=member).delete()
 
 
 def _managed_member(actor: User, room: ChatRoom, username: str) -> User:
     if not may_manage(actor, room):
         raise NotAllowed
-    member = User.objects.filter(username=username, is_active=True).first()
+    member = User.objects.filter(username=username).first()
     if member is None:
         raise UnknownMember
     return member
@@ -195,10 +204,7 @@ def _store(message: Message) -> tuple[Message, Published]:
     return message, published
 
 
-def _repeat(user: User, room: ChatRoom, content: str, client_id: str) -> Sent:
-    message = Message.objects.select_related("room", "user").get(
-        user_id=user.pk, client_id=client_id
-    )
+def _repeat(message: Message, room: ChatRoom, content: str) -> Sent:
     # A deleted message has lost its content: its own resend is still the same message.
     if message.room_id != room.pk or (message.deleted_at is None and message.content != content):
         raise ClientIdConflict

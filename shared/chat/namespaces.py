@@ -35,8 +35,7 @@ class ChatNamespace(Namespace):
         return True
 
     def can_publish(self, user: AbstractUser, channel: str) -> bool:
-        # Asked and answered in `do_send_message`, in the query that needs the room anyway.
-        return True
+        return self.can_subscribe(user, channel)
 
     def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
         text, client_id = data.get("message"), data.get("client_id")

@@ -21,9 +21,11 @@ class AnnouncementAdmin(_AnnouncementAdmin):
     list_select_related = ("created_by",)
     search_fields = ("message", "created_by__username")
     date_hierarchy = "created_at"
-    readonly_fields = ("message", "created_by", "created_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:

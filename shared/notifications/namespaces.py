@@ -19,7 +19,7 @@ ANNOUNCEMENTS = "announcements:all"
 
 @register
 class AnnouncementNamespace(Namespace):
-    """Announcements are thin publications: the log refers to the row, which staff may correct."""
+    """Announcements are thin publications: the log refers to the row."""
 
     name = "announcements"
     history_size = 1_000

@@ -17,6 +17,9 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Realtime log"
 
     def ready(self) -> None:
+        # Imported for its registration.
+        from shared.realtime import checks  # noqa: F401
+
         autodiscover_modules("namespaces")
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="realtime.deployment")
 

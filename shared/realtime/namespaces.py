@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Namespace",
     "Outcome",
+    "named",
     "names",
     "namespace_of",
     "register",
@@ -120,6 +121,11 @@ def namespace_of(channel: str) -> Namespace:
         return _registry[match[1]]
     except KeyError:
         raise UnknownNamespace(match[1]) from None
+
+
+def named(name: str) -> Namespace:
+    """Return a registered namespace by its name."""
+    return _registry[name]
 
 
 def topic_of(channel: str) -> str:

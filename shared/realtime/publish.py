@@ -21,7 +21,7 @@ from shared.realtime.namespaces import namespace_of
 from shared.realtime.streams import Draft
 from shared.telemetry import metrics
 
-__all__ = ["Draft", "apublish", "apublish_many", "publish", "publish_many"]
+__all__ = ["Draft", "Published", "apublish", "apublish_many", "publish", "publish_many"]
 
 
 def publish(channel: str, data: Mapping[str, object], *, ref: int | None = None) -> Published:

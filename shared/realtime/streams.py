@@ -194,38 +194,29 @@ def read(
             head and rows agree although they are two statements (the log only grows).
         after: exclusive; with `reverse`, the exclusive upper end.
         limit: at most this many.
-        byte_limit: stop before the data exceeds so many bytes; the result is then too short,
-            and the caller sees a hole.
+        byte_limit: stop before the data exceeds so many bytes, but not before the first; the
+            result is then too short, and the caller sees a hole.
     """
     rows = Publication.objects.filter(stream_id=stream_id, offset__lte=position.offset)
-    if reverse:
-        rows = rows.filter(offset__lt=after).order_by("-offset")
-    else:
-        rows = rows.filter(offset__gt=after).order_by("offset")
-    found: list[Publication] = []
+    rows = rows.order_by("-offset" if reverse else "offset")
+    found: list[Published] = []
     size = 0
     while len(found) < limit:
-        # By the page, so that the byte limit bounds what is fetched, not only what is returned.
-        page = list(rows[len(found) : min(len(found) + _PAGE, limit)])
+        # By the page, so that the byte limit bounds what is fetched, not only what is returned;
+        # from the last offset on, because retention may cut the oldest rows in between.
+        beyond = rows.filter(offset__lt=after) if reverse else rows.filter(offset__gt=after)
+        page = list(beyond[: min(_PAGE, limit - len(found))])
+        loaded = _load(channel, [row.ref for row in page if row.ref is not None])
         for row in page:
-            size += len(row.data or "")
-            if byte_limit is not None and size > byte_limit:
-                break
-            found.append(row)
-        else:
-            if len(page) == _PAGE:
-                continue
-        break
-    loaded = _load(channel, [row.ref for row in found if row.ref is not None])
-    return [
-        _published(
-            channel,
-            Position(position.epoch, row.offset),
-            row.data if row.data is not None else loaded[row.ref or 0],
-            row,
-        )
-        for row in found
-    ]
+            text = row.data if row.data is not None else loaded[row.ref or 0]
+            size += len(text.encode())
+            if byte_limit is not None and size > byte_limit and found:
+                return found
+            found.append(_published(channel, Position(position.epoch, row.offset), text, row))
+        if len(page) < _PAGE:
+            break
+        after = page[-1].offset
+    return found
 
 
 def redact(channel: str, offset: int, data: Mapping[str, object]) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.settings import env
+from shared.settings import databases, env
+from shared.telemetry.logging import LEVELS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -28,7 +29,7 @@ _HTTPS_ONLY = all(origin.startswith("https://") for origin in CARILLON_PUBLIC_OR
 CARILLON_DEMO = env.boolean("CARILLON_DEMO", default=False)
 
 # A team's own Django apps: their models, namespaces, templates and admin run in all services.
-CARILLON_APPS = env.listing("CARILLON_APPS")
+CARILLON_APPS = env.modules("CARILLON_APPS")
 
 # The web tier adds the admin, messages and static files: pages are its business alone.
 INSTALLED_APPS = [
@@ -42,34 +43,7 @@ INSTALLED_APPS = [
     *CARILLON_APPS,
 ]
 
-DATABASES = {"default": env.database_url()}
-_DATABASE = DATABASES["default"]
-if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
-    _DATABASE["OPTIONS"] = {
-        # Readers beside one writer; a transaction takes the write lock when it begins, so two
-        # of them can never deadlock by upgrading.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-    }
-else:
-    _DATABASE["CONN_MAX_AGE"] = 0
-    _DATABASE["CONN_HEALTH_CHECKS"] = True
-    _DATABASE["OPTIONS"] = {
-        "pool": {
-            "min_size": 1,
-            "max_size": env.integer("CARILLON_DATABASE_POOL_CONNECTIONS", 4, minimum=1),
-            "timeout": 3,
-        },
-        "connect_timeout": 3,
-        # A request waits for a stream's row at most this long; then it fails and can be repeated.
-        "options": "-c lock_timeout=2000 -c statement_timeout=30000",
-        # A server that went away without a word is noticed in seconds, not in the kernel's hours.
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-    }
+DATABASES = {"default": databases.configured(env.database_url())}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
@@ -84,6 +58,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+SESSION_ENGINE = "shared.accounts.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -117,4 +92,4 @@ CARILLON_INTERNAL_HOST = env.text("CARILLON_INTERNAL_HOST", "127.0.0.1")
 CARILLON_INTERNAL_PORT = env.integer("CARILLON_INTERNAL_PORT", 9000, maximum=65535)
 
 LOGGING_CONFIG = "shared.telemetry.logging.configure"
-LOGGING = {"level": env.text("CARILLON_LOG_LEVEL", "INFO").upper()}
+LOGGING = {"level": env.choice("CARILLON_LOG_LEVEL", LEVELS, "INFO")}

@@ -9,19 +9,24 @@ lists them all.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 __all__ = [
+    "assign",
     "boolean",
     "broker_url",
+    "choice",
     "database_url",
     "default_settings_module",
     "integer",
     "listing",
+    "modules",
     "origins",
     "path",
     "preset",
@@ -33,6 +38,11 @@ __all__ = [
 def default_settings_module(name: str) -> None:
     """Name the settings module of this process, unless the caller's environment has chosen one."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", name)
+
+
+def assign(name: str, value: str) -> None:
+    """Give a variable a value, whatever the caller's environment says."""
+    os.environ[name] = value
 
 
 def preset(name: str, value: str) -> None:
@@ -87,6 +97,31 @@ def listing(name: str) -> list[str]:
     return [part.strip() for part in text(name, "").split(",") if part.strip()]
 
 
+def choice(name: str, choices: Collection[str], default: str) -> str:
+    """Return one of the choices, written in any case."""
+    value = text(name, default).upper()
+    if value in choices:
+        return value
+    raise ImproperlyConfigured(f"{name} is {value!r}: write one of {', '.join(choices)}.")
+
+
+def modules(name: str) -> list[str]:
+    """Return the import paths of a comma-separated list; each one can be imported."""
+    found = listing(name)
+    for module in found:
+        # An app may be named by its AppConfig, whose package comes before the class.
+        package = module.rpartition(".apps.")[0] or module
+        try:
+            known = importlib.util.find_spec(package) is not None
+        except (ImportError, ValueError):
+            known = False
+        if not known:
+            raise ImproperlyConfigured(
+                f"{name} names {module!r}, which cannot be imported: install it or correct it."
+            )
+    return found
+
+
 def path(name: str, default: Path) -> Path:
     """Return a file system path."""
     return Path(text(name, str(default)))
@@ -108,7 +143,9 @@ def origins(name: str, default: str | None = None) -> list[str]:
             )
         if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
             raise ImproperlyConfigured(f"{name} holds {entry!r}: an origin has no path.")
-        found.append(f"{parts.scheme}://{parts.netloc}")
+        # Browsers leave the scheme's own port out of the Origin header.
+        usual = {"http": ":80", "https": ":443"}[parts.scheme]
+        found.append(f"{parts.scheme}://{parts.netloc.removesuffix(usual)}")
     return found
 
 
@@ -122,7 +159,7 @@ def database_url(default: str | None = None) -> dict[str, object]:
     url = urlsplit(text("DATABASE_URL", default))
     if url.scheme == "sqlite":
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(url.path[1:])}
-    if url.scheme in {"postgres", "postgresql"} and url.path.strip("/"):
+    if url.scheme in {"postgres", "postgresql"} and url.path.strip("/") and _port_is_valid(url):
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path[1:]),
@@ -147,7 +184,7 @@ def broker_url() -> str:
     if not value:
         return ""
     url = urlsplit(value)
-    if url.scheme not in {"amqp", "amqps"} or not url.hostname:
+    if url.scheme not in {"amqp", "amqps"} or not url.hostname or not _port_is_valid(url):
         raise ImproperlyConfigured("BROKER_URL must look like amqp://user:password@host:5672/name.")
     if "%" in url.netloc:
         raise ImproperlyConfigured(
@@ -158,3 +195,10 @@ def broker_url() -> str:
             "BROKER_URL names no virtual host: end it with a name, such as /carillon."
         )
     return value
+
+
+def _port_is_valid(url: SplitResult) -> bool:
+    try:
+        return url.port != 0
+    except ValueError:
+        return False

@@ -23,12 +23,23 @@ __all__ = ["forget_process", "spawn"]
 
 _POLL_SECONDS = 1.0
 _DATABASE_SECONDS = 5.0
+_HANGING_SECONDS = 9.0
+# The probe task comes twice a minute.
+_PROBE_SECONDS = 90.0
 
 
-def spawn() -> None:
-    """Start the exporter as a child of this process."""
+def spawn(*options: str) -> None:
+    """
+    Start the exporter as a child of this process.
+
+    When it dies, probes find nobody and the orchestrator restarts the service: a thread here to
+    restart it alone would not survive the forks that this process makes.
+
+    Args:
+        options: `--tasks` makes readiness depend on tasks being run.
+    """
     subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "shared.telemetry.exporter", str(os.getpid())]
+        [sys.executable, "-m", "shared.telemetry.exporter", str(os.getpid()), *options]
     )
 
 
@@ -43,10 +54,13 @@ class _Database:
 
     def __init__(self) -> None:
         self._words: str | None = "not asked yet"
+        # A server that hangs gives no error: then the last answer grows old.
+        self._answered = time.monotonic()
         threading.Thread(target=self._watch, name="database-watch", daemon=True).start()
 
     def __call__(self) -> str | None:
-        return self._words
+        silent = time.monotonic() - self._answered
+        return f"no answer for {silent:.0f} s" if silent > _HANGING_SECONDS else self._words
 
     def _watch(self) -> None:
         from django.db import Error, connection
@@ -58,6 +72,7 @@ class _Database:
                 self._words = None
             except Error as error:
                 self._words = str(error).strip() or "does not answer"
+            self._answered = time.monotonic()
             connection.close()
             time.sleep(_DATABASE_SECONDS)
 
@@ -68,7 +83,16 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
-def main(parent: int) -> None:
+def _tasks_run() -> str | None:
+    """Say since when no task was taken from the broker, if that is long ago."""
+    last = _registry().get_sample_value("carillon_worker_probe_timestamp_seconds") or 0.0
+    silent = time.time() - last
+    if silent < _PROBE_SECONDS:
+        return None
+    return f"took none for {silent:.0f} s: is RabbitMQ there?" if last else "takes none yet"
+
+
+def main(parent: int, *options: str) -> None:
     """Serve until the parent has gone."""
     # Whoever stops the parent by its group or terminal stops us through it, and not before.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -83,11 +107,14 @@ def main(parent: int) -> None:
         settings.CARILLON_INTERNAL_PORT,
         registry=_registry,
         live={},
-        ready={"database": _Database()},
+        ready={
+            "database": _Database(),
+            **({"tasks": _tasks_run} if "--tasks" in options else {}),
+        },
     )
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

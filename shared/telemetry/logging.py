@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
-__all__ = ["configure"]
+__all__ = ["LEVELS", "configure"]
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # They repeat per connection, with a traceback, what the doorbell already says once.
 _QUIET = {
@@ -53,7 +55,12 @@ def configure(options: dict[str, Any]) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            "loggers": {name: {"level": level} for name, level in _QUIET.items()},
+            "filters": {"briefly": {"()": _Briefly}},
+            "loggers": {
+                **{name: {"level": level} for name, level in _QUIET.items()},
+                # Anybody may send a Host header; where in Django it was refused tells nothing.
+                "django.security.DisallowedHost": {"filters": ["briefly"]},
+            },
         }
     )
     structlog.configure(
@@ -62,3 +69,11 @@ def configure(options: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _Briefly(logging.Filter):
+    """Takes the traceback off a record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True

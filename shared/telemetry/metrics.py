@@ -147,6 +147,11 @@ HTTP_REQUESTS_IN_PROGRESS = Gauge(
 
 # -- worker --
 
+WORKER_PROBE = Gauge(
+    "carillon_worker_probe_timestamp_seconds",
+    "When a worker last took a task from the broker: the probe task, twice a minute, at least.",
+    multiprocess_mode="max",
+)
 TASK_RUNS = Counter("carillon_task_runs_total", "Finished tasks.", ["task", "state"])
 TASK_DURATION = Histogram("carillon_task_duration_seconds", "Time a task ran.", ["task"])
 TASKS_IN_PROGRESS = Gauge(

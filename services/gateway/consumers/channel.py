@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from services.gateway.connection import PlainConnection
+from services.gateway.plain_connection import PlainConnection
 from services.gateway.runtime import the_gateway
 from shared.notifications.namespaces import ANNOUNCEMENTS
 from shared.realtime.positions import NOWHERE, Position

@@ -9,8 +9,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from channels.consumer import get_handler_name
 from channels.generic.websocket import WebsocketConsumer
 
-from services.gateway.connection import PlainConnection
 from services.gateway.consumers.channel import position_of
+from services.gateway.plain_connection import PlainConnection
 from services.gateway.runtime import the_gateway
 from shared.notifications.namespaces import ANNOUNCEMENTS
 from shared.realtime.exceptions import ErrorCode, Refused
@@ -19,7 +19,7 @@ __all__ = ["NotificationConsumer"]
 
 # Handlers run here, not in Django's one thread-sensitive thread, where one slow handshake would
 # hold up every other.
-_threads = ThreadPoolExecutor(4, thread_name_prefix="consumer")
+_threads = ThreadPoolExecutor(32, thread_name_prefix="consumer")
 
 
 class NotificationConsumer(WebsocketConsumer):
@@ -33,7 +33,7 @@ class NotificationConsumer(WebsocketConsumer):
     channel_layer_alias = "none"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.connection = PlainConnection(the_gateway(), scope["user"], "notifications", send)
+        self.connection = PlainConnection(the_gateway(), scope["user"], "announcements", send)
         try:
             await super().__call__(scope, receive, send)
         finally:

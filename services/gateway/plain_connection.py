@@ -16,7 +16,7 @@ from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, Send
 from services.gateway.subscriber import NotSubscribed, Since, Subscriber
-from shared.realtime.exceptions import ErrorCode, Refused
+from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
 from shared.realtime.namespaces import Outcome, namespace_of
 from shared.telemetry import metrics
 
@@ -55,6 +55,7 @@ class PlainConnection:
         self._outbox: Outbox | None = None
         self._rate = RateLimit(time.monotonic())
         self._malformed = MalformedLimit()
+        self._closed = False
 
     async def open(self, since: Since) -> None:
         """Accept the handshake and subscribe, or refuse it; afterwards all that is sent arrives."""
@@ -68,7 +69,12 @@ class PlainConnection:
             metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
             await self._send({"type": "websocket.close"})
             return
-        await self._send({"type": "websocket.accept"})
+        if not self._closed:
+            await self._send({"type": "websocket.accept"})
+        if self._closed:
+            # The server gave this connection up while it was being opened.
+            self._subscriber.leave(None)
+            return
         self._outbox = Outbox(self._send, self._kind)
         self._subscriber.complete(self._outbox)
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
@@ -125,8 +131,9 @@ class PlainConnection:
         if outcome.repeated:
             if self._outbox is not None:
                 self._outbox.send(plain.publication(outcome.published))
-        else:
-            # Not only by bell: here it is known already, whether or not the broker is there.
+        elif outcome.published.offset > 0:
+            # Not only by bell: here it is known already, whether or not the broker is there. The
+            # bell's repeat is dropped by its offset; without one it would come twice.
             self._gateway.repair.hub.accept(outcome.published)
 
     def refuse(
@@ -159,6 +166,7 @@ class PlainConnection:
 
     def close(self, code: int) -> None:
         """Clean up after the connection has ended, however it did."""
+        self._closed = True
         outbox, self._outbox = self._outbox, None
         self._subscriber.leave(outbox)
         if outbox is None:
@@ -174,4 +182,7 @@ def _publish(user: AbstractUser, channel: str, message: dict[str, Any]) -> Outco
     namespace = namespace_of(channel)
     if not namespace.can_publish(user, channel):
         raise Refused(ErrorCode.PERMISSION_DENIED, "You may not publish here.")
-    return namespace.on_publish(user, channel, message)
+    try:
+        return namespace.on_publish(user, channel, message)
+    except InvalidData as error:
+        raise Refused(ErrorCode.BAD_REQUEST, str(error)) from error

@@ -1,0 +1,49 @@
+"""How Django uses the database that `DATABASE_URL` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.settings import env
+
+__all__ = ["configured"]
+
+_SQLITE = {
+    # Readers beside one writer; a transaction takes the write lock when it begins, so two of them
+    # can never deadlock by upgrading.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+}
+_POSTGRESQL = {
+    "connect_timeout": 3,
+    # A request waits for a stream's row at most this long; then it fails and can be repeated.
+    "options": "-c lock_timeout=2000 -c statement_timeout=30000",
+    # A server that went away without a word is noticed in seconds, not in the kernel's hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def configured(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Django's database entry with the options that its engine needs."""
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        return {**entry, "OPTIONS": dict(_SQLITE)}
+    pool = {
+        "min_size": 1,
+        "max_size": env.integer("CARILLON_DATABASE_POOL_CONNECTIONS", 4, minimum=1),
+        "timeout": 3,
+        # A pool that failed for long waits longer and longer before it looks again, up to five
+        # minutes; after so many seconds it starts over, and the next caller makes it look.
+        "reconnect_timeout": 4,
+    }
+    return {
+        **entry,
+        # The pool keeps connections; Django gives one back after each request.
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_POSTGRESQL, "pool": pool},
+    }
