@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from shared.accounts.models import User
 
@@ -82,6 +83,17 @@ def test_signing_in_and_out(alice: User) -> None:
     assert browser.get("/api/v1/session").status_code == 200
     assert browser.post("/accounts/logout/").headers["Location"] == "/accounts/login/"
     assert browser.get("/api/v1/session").status_code == 401
+
+
+def test_the_demo_says_how_to_sign_in(db: None, settings: Settings) -> None:
+    """Its users and their password stand on the page, and never outside the demo."""
+    hint = b"Demo: sign in as alice, bob, carol or admin, password carillon."
+    for demo in (True, False):
+        settings.CARILLON_DEMO = demo
+        wrong = {"username": "alice", "password": "no"}
+        assert (hint in Client().get("/accounts/login/").content) is demo
+        assert (hint in Client().post("/accounts/login/", wrong).content) is demo
+    assert b"password carillon" not in Client().get("/accounts/login/").content
 
 
 def test_signing_in_leads_to_this_site_alone(alice: User) -> None:

@@ -35,6 +35,7 @@ def test_an_unknown_endpoint_answers_in_the_apis_shape(db: None) -> None:
     ("path", "allowed"),
     [
         ("/api/v1/session", "GET, HEAD"),
+        ("/api/v1/announcements", "GET, HEAD"),
         ("/api/v1/rooms/lobby/messages", "GET, HEAD"),
         ("/api/v1/rooms/lobby/messages/1", "DELETE"),
     ],

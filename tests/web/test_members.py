@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from shared.accounts.models import User
-from shared.chat.actions import do_add_member
+from shared.chat.actions import do_add_member, do_create_room
 from shared.chat.models import ChatRoom
 
 type SignIn = Callable[[User], Client]
@@ -76,10 +76,60 @@ def test_a_member_may_not_manage(
 
 
 def test_whoever_removes_themselves_goes_back_to_the_list(
-    alice: User, backroom: ChatRoom, signed_in: SignIn
+    alice: User, staff: User, backroom: ChatRoom, signed_in: SignIn
 ) -> None:
     """The room's page is not open to them any more."""
-    browser = signed_in(alice)
-    response = browser.post(MEMBERS, {"action": "remove", "username": "alice"}, follow=True)
+    do_add_member(alice, backroom, staff.username)
+    browser = signed_in(staff)
+    form = {"action": "remove", "username": staff.username}
+    response = browser.post(MEMBERS, form, follow=True)
     assert response.redirect_chain == [("/rooms/", 302)]
-    assert b"alice is no longer a member" in response.content
+    assert b"is no longer a member" in response.content
+
+
+def test_the_creator_stays_a_member(
+    alice: User, staff: User, backroom: ChatRoom, signed_in: SignIn
+) -> None:
+    """Nobody can lock a room: the page offers no such button, and the server refuses in words."""
+    do_add_member(alice, backroom, staff.username)
+    for user in (alice, staff):
+        browser = signed_in(user)
+        assert b'aria-label="Remove alice"' not in browser.get("/rooms/backroom/").content
+        response = browser.post(MEMBERS, {"action": "remove", "username": "alice"})
+        assert response.status_code == 400
+        (sentence,) = response.context["member_form"].errors["username"]
+        assert sentence.startswith("alice created this room and stays its member")
+    assert names(backroom) == {"alice", staff.username}
+
+
+def test_a_deactivated_member_can_be_removed_and_not_added(
+    alice: User, bob: User, carol: User, backroom: ChatRoom, signed_in: SignIn
+) -> None:
+    """Whoever left the organisation can be taken off the list."""
+    do_add_member(alice, backroom, "bob")
+    User.objects.filter(username__in=["bob", "carol"]).update(is_active=False)
+    browser = signed_in(alice)
+    page = browser.post(MEMBERS, {"action": "remove", "username": "bob"}, follow=True)
+    assert b"bob is no longer a member of this room." in page.content
+    assert browser.post(MEMBERS, {"action": "add", "username": "carol"}).status_code == 400
+    assert names(backroom) == {"alice"}
+
+
+def test_staff_manage_the_rooms_that_they_are_members_of(
+    alice: User, staff: User, bob: User, backroom: ChatRoom, signed_in: SignIn
+) -> None:
+    """A members-only room is as unknown to other staff as to everybody."""
+    browser = signed_in(staff)
+    form = {"action": "add", "username": "bob"}
+    assert browser.post(MEMBERS, form).status_code == 404
+    do_add_member(alice, backroom, staff.username)
+    assert browser.post(MEMBERS, form).status_code == 302
+    assert names(backroom) == {"alice", "bob", staff.username}
+
+
+def test_a_public_rooms_creator_stays_too(alice: User, signed_in: SignIn) -> None:
+    """The room may become members-only later."""
+    room = do_create_room(alice, "garden")
+    form = {"action": "remove", "username": "alice"}
+    assert signed_in(alice).post("/rooms/garden/members/", form).status_code == 400
+    assert names(room) == {"alice"}

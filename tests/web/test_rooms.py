@@ -88,6 +88,22 @@ def test_the_list_shows_the_last_word_of_each_room(
     assert "onerror" not in page
 
 
+def test_the_list_costs_few_queries(
+    alice: User,
+    bob: User,
+    signed_in: SignIn,
+    django_assert_max_num_queries: Callable[[int], object],
+) -> None:
+    """Session, user, count, rooms, their newest messages, position: not one for each room."""
+    for number in range(12):
+        do_create_room(alice, f"room-{number}")
+        do_send_message(bob, f"room-{number}", f"hello {number}")
+    browser = signed_in(alice)
+    with django_assert_max_num_queries(6):
+        page = browser.get("/rooms/").content
+    assert page.count(b": <bdi>hello") == 12
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 40])
 def test_a_page_that_is_not_there_shows_one_that_is(
     page: str, alice: User, lobby: ChatRoom, signed_in: SignIn

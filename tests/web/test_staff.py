@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 
 from shared.accounts.models import User
+from shared.chat.actions import do_add_member
 from shared.chat.models import ChatRoom, Message
 from shared.notifications.models import Announcement
 from shared.notifications.queries import announcements_position
@@ -73,6 +75,27 @@ def test_a_system_message_that_cannot_be_sent_is_refused(
     assert response.status_code == 400
     assert field in response.context["form"].errors
     assert not Message.objects.exists()
+
+
+def test_the_form_offers_the_rooms_that_the_sender_can_open(
+    alice: User, staff: User, lobby: ChatRoom, backroom: ChatRoom, signed_in: SignIn
+) -> None:
+    """Staff see no members-only room from outside; once a member, they can speak there."""
+    browser = signed_in(staff)
+    assert offered(browser) == {"lobby"}
+    refused = browser.post("/staff/system-message/", {"room": "backroom", "message": "x"})
+    (sentence,) = refused.context["form"].errors["room"]
+    assert "its creator can add you" in sentence
+    do_add_member(alice, backroom, staff.username)
+    assert offered(browser) == {"lobby", "backroom"}
+    sent = browser.post("/staff/system-message/", {"room": "backroom", "message": "x"})
+    assert sent.status_code == 302
+
+
+def offered(browser: Client) -> set[str]:
+    """Return the rooms that the form suggests."""
+    page = browser.get("/staff/system-message/").content.decode()
+    return set(re.findall(r'<option value="([^"]*)">', page))
 
 
 def test_a_link_can_name_the_room(staff: User, signed_in: SignIn) -> None:

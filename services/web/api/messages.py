@@ -28,7 +28,7 @@ def messages(request: SignedInRequest, name: str) -> HttpResponse:
 
 @endpoint("DELETE")
 def message(request: SignedInRequest, name: str, message_id: int) -> HttpResponse:
-    """Delete a message of one's own; staff may delete everybody's."""
+    """Delete a message of one's own; staff may delete everybody's in the rooms open to them."""
     room = access_room(request.user, name)
     if not Message.objects.filter(room=room, pk=message_id).exists():
         raise NotFound("There is no such message in this room.")

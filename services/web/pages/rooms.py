@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from django import forms
 from django.core.paginator import Paginator
-from django.db.models import Max
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -20,6 +20,8 @@ from shared.chat.queries import rooms_for
 __all__ = ["room_list"]
 
 _ROOMS_PER_PAGE = 50
+
+_last: Callable[[ChatRoom], int | None] = attrgetter("last")
 
 
 class RoomForm(forms.Form):
@@ -53,9 +55,9 @@ def room_list(request: SignedInRequest) -> HttpResponse:
 
 
 def _cards(rooms: Iterable[ChatRoom]) -> list[tuple[ChatRoom, Message | None]]:
-    """Pair rooms with what was said last in each."""
-    listed = list(rooms)
-    newest = Message.objects.filter(room__in=listed).values("room").annotate(newest=Max("pk"))
-    messages = Message.objects.filter(pk__in=newest.values("newest")).select_related("user")
-    last = {message.room_id: message for message in messages}
-    return [(room, last.get(room.pk)) for room in listed]
+    """Pair the rooms of `rooms_for` with what was said last in each."""
+    listed = [(room, _last(room)) for room in rooms]
+    messages = Message.objects.select_related("user").in_bulk(
+        [last for _, last in listed if last is not None]
+    )
+    return [(room, None if last is None else messages.get(last)) for room, last in listed]

@@ -14,15 +14,20 @@ from shared.chat.access import access_room
 from shared.chat.actions import do_send_system_message
 from shared.chat.exceptions import InvalidContent, NotAllowed, UnknownRoom
 from shared.chat.models import Message
+from shared.chat.queries import rooms_for
 
 __all__ = ["system_message"]
+
+_ROOMS_OFFERED = 200
 
 
 class SystemMessageForm(forms.Form):
     room = forms.CharField(
         max_length=100,
-        help_text="The room's name, such as lobby.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="A room that you can open yourself, such as lobby.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "list": "open-rooms"}
+        ),
     )
     message = forms.CharField(
         max_length=Message.CONTENT_CHARACTERS,
@@ -45,7 +50,7 @@ def system_message(request: SignedInRequest) -> HttpResponse:
             room = access_room(request.user, form.cleaned_data["room"])
             do_send_system_message(request.user, room, form.cleaned_data["message"])
         except UnknownRoom as error:
-            form.add_error("room", str(error))
+            form.add_error("room", f"{error} Into a members-only room its creator can add you.")
         except InvalidContent as error:
             form.add_error("message", str(error))
         except NotAllowed as error:
@@ -54,4 +59,5 @@ def system_message(request: SignedInRequest) -> HttpResponse:
             messages.success(request, f"Your system message is in {room.name}.")
             return redirect("system-message")
     status = 400 if form.errors else 200
-    return render(request, "web/system_message.html", {"form": form}, status=status)
+    context = {"form": form, "rooms": rooms_for(request.user)[:_ROOMS_OFFERED]}
+    return render(request, "web/system_message.html", context, status=status)

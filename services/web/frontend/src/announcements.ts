@@ -9,6 +9,8 @@ export interface Announcement {
 
 /** More than these at once nobody reads. */
 const SHOWN = 3;
+/** The server gives no more than twenty to read again. */
+const DISMISSED = 20;
 
 /**
  * The announcements that a reader has not dismissed, shared by all their tabs through text in the
@@ -19,6 +21,10 @@ export class AnnouncementBoard {
   open: readonly Announcement[] = [];
   position: Position | null = null;
   private newestId = 0;
+  /** Ids alone would not do: after the log was replaced they may begin anew. */
+  private dismissed: readonly string[] = [];
+  /** What came while the announcements are being read again. */
+  private arrived: readonly Announcement[] = [];
 
   constructor(
     private readonly load: () => string | null,
@@ -36,21 +42,24 @@ export class AnnouncementBoard {
       return;
     }
     if (typeof stored !== "object" || stored === null) return;
-    const { open, position, newestId } = stored as Record<string, unknown>;
+    const { open, position, newestId, dismissed } = stored as Record<string, unknown>;
     this.open = Array.isArray(open) ? open.filter(isAnnouncement) : [];
     this.position = typeof position === "string" ? parsePosition(position) : null;
     this.newestId = typeof newestId === "number" ? newestId : 0;
+    this.dismissed = Array.isArray(dismissed) ? dismissed.map(String) : [];
   }
 
   /** Returns whether this is news: another tab, or an earlier connection, may have had it. */
   add(frame: AnnouncementFrame, position: Position | null): boolean {
     this.refresh();
-    const isNews = frame.id > this.newestId;
+    const { id, message, timestamp } = frame;
+    const announcement = { id, message, timestamp };
+    const isNews = id > this.newestId && !this.dismissed.includes(nameOf(announcement));
     if (isNews) {
-      const { id, message, timestamp } = frame;
-      this.open = [...this.open, { id, message, timestamp }].slice(-SHOWN);
-      this.newestId = frame.id;
+      this.open = [...this.open, announcement].slice(-SHOWN);
+      this.newestId = id;
     }
+    this.arrived = [...this.arrived, announcement].slice(-SHOWN);
     this.position = position;
     this.store();
     return isNews;
@@ -58,26 +67,44 @@ export class AnnouncementBoard {
 
   dismiss(id: number): void {
     this.refresh();
+    const names = this.open.filter((announcement) => announcement.id === id).map(nameOf);
+    this.dismissed = [...this.dismissed, ...names].slice(-DISMISSED);
     this.open = this.open.filter((announcement) => announcement.id !== id);
     this.store();
   }
 
-  /** The log was replaced: ids start anew, and nothing known is certain. */
+  /** Nothing known is certain, and ids may begin anew: `fill` tells what there is now. */
   reset(position: Position | null): void {
-    this.open = [];
+    this.refresh();
     this.newestId = 0;
     this.position = position;
+    this.arrived = [];
+    this.store();
+  }
+
+  /** Take over what was read after a reset, the oldest first; what was dismissed stays away. */
+  fill(announcements: readonly Announcement[]): void {
+    this.refresh();
+    const known = new Set(announcements.map(nameOf));
+    const all = [...announcements, ...this.arrived.filter((each) => !known.has(nameOf(each)))];
+    const gone = new Set(this.dismissed);
+    this.open = all.filter((announcement) => !gone.has(nameOf(announcement))).slice(-SHOWN);
+    this.newestId = Math.max(0, ...all.map(({ id }) => id));
     this.store();
   }
 
   private store(): void {
-    const { open, newestId } = this;
+    const { open, newestId, dismissed } = this;
     const position = this.position === null ? null : formatPosition(this.position);
-    this.save(JSON.stringify({ open, newestId, position }));
+    this.save(JSON.stringify({ open, newestId, dismissed, position }));
   }
 }
 
-function isAnnouncement(value: unknown): value is Announcement {
+function nameOf({ id, timestamp }: Announcement): string {
+  return `${id} ${timestamp}`;
+}
+
+export function isAnnouncement(value: unknown): value is Announcement {
   const { id, message, timestamp } = (value ?? {}) as Partial<Announcement>;
   return typeof id === "number" && typeof message === "string" && typeof timestamp === "string";
 }

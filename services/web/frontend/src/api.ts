@@ -1,4 +1,6 @@
-import type { Access } from "./connection";
+import { type Announcement, isAnnouncement } from "./announcements";
+import type { Access } from "./endpoint";
+import { type Position, parsePosition } from "./position";
 import { readMessage, type WireMessage } from "./wire";
 
 /** The server's one error shape, or a request that never got an answer (status 0). */
@@ -17,16 +19,23 @@ export interface HistoryPage {
   readonly more: boolean;
 }
 
+const ANNOUNCEMENTS = "/api/v1/announcements";
 const TIMEOUT_MS = 15_000;
+/** To learn whether a path still leads anywhere, one waits less. */
+const POSITION_TIMEOUT_MS = 5_000;
 
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
+async function call(
+  path: string,
+  init: RequestInit = {},
+  timeoutMs = TIMEOUT_MS,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       ...init,
       cache: "no-store",
       redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch {
     throw new ApiError(0, "The server cannot be reached. Check your connection and try again.");
@@ -49,6 +58,11 @@ function messagesPath(room: string): string {
   return `/api/v1/rooms/${encodeURIComponent(room)}/messages`;
 }
 
+/** The least that tells how a room stands. */
+function newestPath(room: string): string {
+  return `${messagesPath(room)}?limit=1`;
+}
+
 export async function readHistory(
   room: string,
   before: number | null,
@@ -63,6 +77,37 @@ export async function readHistory(
     messages: rows.map(readMessage).filter((message) => message !== null),
     more: body.more === true,
   };
+}
+
+/** The newest announcements, the oldest first. */
+export async function readAnnouncements(): Promise<readonly Announcement[]> {
+  const response = await call(ANNOUNCEMENTS);
+  const body = (await response.json()) as { announcements?: unknown };
+  return Array.isArray(body.announcements) ? body.announcements.filter(isAnnouncement) : [];
+}
+
+/**
+ * How far the server is; null when it is there and cannot say. Rejected when nobody answers, or
+ * the server refuses: a new connection finds out why.
+ */
+async function readPosition(path: string): Promise<Position | null> {
+  try {
+    const response = await call(path, {}, POSITION_TIMEOUT_MS);
+    const body = (await response.json()) as { position?: unknown };
+    return typeof body.position === "string" ? parsePosition(body.position) : null;
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : 0;
+    if (status === 429 || status >= 500) return null;
+    throw error;
+  }
+}
+
+export function roomPosition(room: string): Promise<Position | null> {
+  return readPosition(newestPath(room));
+}
+
+export function announcementsPosition(): Promise<Position | null> {
+  return readPosition(ANNOUNCEMENTS);
 }
 
 export async function deleteMessage(room: string, id: number, csrfToken: string): Promise<void> {
@@ -90,5 +135,5 @@ export function sessionAccess(): Promise<Access> {
 /** A session that ended and a room that closed are told apart: one asks for each. */
 export async function roomAccess(room: string): Promise<Access> {
   const session = await sessionAccess();
-  return session === "allowed" ? access(`${messagesPath(room)}?limit=1`) : session;
+  return session === "allowed" ? access(newestPath(room)) : session;
 }

@@ -6,7 +6,7 @@ export interface Refusal {
 
 export const SIGNED_OUT: Refusal = {
   cause: "signed-out",
-  message: "You are signed out. Sign in again to go on; what you have typed is kept.",
+  message: "You are signed out. Copy what you have not sent yet, then sign in again to go on.",
 };
 
 export const NO_ACCESS: Refusal = {

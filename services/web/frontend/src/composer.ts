@@ -40,9 +40,10 @@ export class Composer {
   private send(): void {
     const text = this.field.value;
     if (!this.enabled || isBlank(text) || length(text) > MAX_CHARACTERS) return;
+    // Whoever takes it writes it down first; only then does the draft go.
+    this.onSend(text);
     this.field.value = "";
     this.onInput();
-    this.onSend(text);
     this.field.focus();
   }
 

@@ -1,6 +1,6 @@
 import { type Groupable, type Placement, placements } from "./grouping";
 import type { MessageList } from "./messages";
-import type { Outbox, Pending } from "./outbox";
+import type { Pending, Unsent } from "./unsent";
 import type { WireMessage } from "./wire";
 
 export type MessageState = "received" | "sending" | "sent" | "failed" | "deleted";
@@ -28,13 +28,13 @@ type Unplaced = Omit<Item, keyof Placement>;
 /** What the room shows: confirmed messages by id, then the reader's unconfirmed ones. */
 export function conversation(
   messages: MessageList,
-  outbox: Outbox,
+  unsent: Pick<Unsent, "pending">,
   reader: Reader,
   dayOf: (at: Date) => string,
 ): readonly Item[] {
   const items: readonly Unplaced[] = [
     ...messages.all.map((message) => confirmed(message, reader)),
-    ...outbox.pending.map((pending) => unconfirmed(pending, reader)),
+    ...unsent.pending.map((pending) => unconfirmed(pending, reader)),
   ];
   const placed = placements(items, dayOf);
   return items.map((item, index) => ({ ...item, ...(placed[index] as Placement) }));

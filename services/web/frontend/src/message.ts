@@ -17,6 +17,7 @@ const STATE_LABELS: Readonly<Record<MessageState, string | null>> = {
   failed: "Not sent",
   deleted: null,
 };
+const BEGINNING_CHARACTERS = 40;
 
 /** Bring a list item up to date with its message. */
 export function drawMessage(
@@ -34,22 +35,31 @@ export function drawMessage(
   place.dataset.state = item.state;
   if (item.id !== null) place.dataset.id = String(item.id);
 
-  // The grouping above changes with the neighbours; what is inside changes with the message only,
-  // and is left alone otherwise, for the sake of focus and selection.
-  const content = [item.id, item.state, item.text, item.problem, item.canDelete].join("\n");
-  if (place.dataset.content === content) return;
-  place.dataset.content = content;
-  place.replaceChildren(
-    ...(item.system ? [] : [avatar(item)]),
-    element(
-      "div",
-      { class: "message-body" },
-      element("p", { class: "message-author" }, element("bdi", {}, item.username)),
-      bubble(item, clock),
-      tools(item, actions),
-      item.problem === null ? null : element("p", { class: "message-problem" }, item.problem),
-    ),
-  );
+  // What did not change is left alone, for the sake of focus and selection, and because a screen
+  // reader reads out what is put in: a message of one's own once, and its confirmation apart.
+  const deleted = item.state === "deleted";
+  if (isNew(place, "content", [item.username, item.system, deleted, item.text])) {
+    place.replaceChildren(
+      ...(item.system ? [] : [avatar(item)]),
+      element(
+        "div",
+        { class: "message-body" },
+        element("p", { class: "message-author" }, element("bdi", {}, item.username)),
+        bubble(item),
+      ),
+    );
+    delete place.dataset.standing;
+  }
+  const standing = [item.id, item.state, item.problem, item.canDelete, item.at.getTime()];
+  if (isNew(place, "standing", standing)) drawStanding(place, item, clock, actions);
+}
+
+/** Whether these values are other ones than at the last call. */
+function isNew(place: HTMLElement, name: "content" | "standing", values: unknown[]): boolean {
+  const key = values.join("\n");
+  if (place.dataset[name] === key) return false;
+  place.dataset[name] = key;
+  return true;
 }
 
 function avatar(item: Item): HTMLElement {
@@ -57,9 +67,7 @@ function avatar(item: Item): HTMLElement {
   return element("span", { class: look, "aria-hidden": "true" }, initials(item.username));
 }
 
-function bubble(item: Item, clock: Clock): HTMLElement {
-  const label = STATE_LABELS[item.state];
-  const valid = !Number.isNaN(item.at.getTime());
+function bubble(item: Item): HTMLElement {
   return element(
     "div",
     { class: "bubble" },
@@ -73,19 +81,34 @@ function bubble(item: Item, clock: Clock): HTMLElement {
     element(
       "p",
       { class: "message-meta" },
-      valid
-        ? element(
-            "time",
-            { datetime: item.at.toISOString(), title: clock.fullTimeOf(item.at) },
-            clock.timeOf(item.at),
-          )
-        : null,
-      label === null ? null : element("span", { class: "message-state" }, label),
+      Number.isNaN(item.at.getTime()) ? null : element("time"),
+      STATE_LABELS[item.state] === null ? null : element("span", { class: "message-state" }),
     ),
   );
 }
 
-function tools(item: Item, actions: MessageActions): HTMLElement | null {
+/** How the message stands: when it was said, whether it arrived, what can be done about it. */
+function drawStanding(place: HTMLElement, item: Item, clock: Clock, actions: MessageActions): void {
+  const time = place.querySelector("time");
+  if (time !== null && !Number.isNaN(item.at.getTime())) {
+    time.dateTime = item.at.toISOString();
+    time.title = clock.fullTimeOf(item.at);
+    setText(time, clock.timeOf(item.at));
+  }
+  setText(place.querySelector(".message-state"), STATE_LABELS[item.state] ?? "");
+  for (const old of place.querySelectorAll(".message-tools, .message-problem")) old.remove();
+  const body = place.querySelector(".message-body");
+  const made = tools(item, clock, actions);
+  if (made !== null) body?.append(made);
+  if (item.problem !== null) body?.append(element("p", { class: "message-problem" }, item.problem));
+}
+
+/** Even the same text put in again would be read out. */
+function setText(target: Element | null, text: string): void {
+  if (target !== null && target.textContent !== text) target.textContent = text;
+}
+
+function tools(item: Item, clock: Clock, actions: MessageActions): HTMLElement | null {
   const { id, clientId } = item;
   if (item.state === "failed" && clientId !== null) {
     return element(
@@ -100,16 +123,28 @@ function tools(item: Item, actions: MessageActions): HTMLElement | null {
     );
   }
   if (item.canDelete && id !== null) {
-    const label = `Delete message of ${item.username}`;
     return element(
       "div",
       { class: "message-tools on-demand" },
       button(
         "Delete",
-        { class: "link", "data-testid": "message-delete", "aria-label": label },
+        {
+          class: "link",
+          "data-testid": "message-delete",
+          "aria-label": deleteLabel(item, clock),
+        },
         () => actions.remove(id),
       ),
     );
   }
   return null;
+}
+
+/** One author's messages are told apart by when they were said and how they begin. */
+export function deleteLabel(item: Pick<Item, "username" | "at" | "text">, clock: Clock): string {
+  const said = Number.isNaN(item.at.getTime()) ? "" : `, ${clock.timeOf(item.at)}`;
+  const characters = [...item.text.replace(/\s+/g, " ").trim()];
+  const cut = characters.length > BEGINNING_CHARACTERS ? "…" : "";
+  const beginning = characters.slice(0, BEGINNING_CHARACTERS).join("");
+  return `Delete message of ${item.username}${said}: ${beginning}${cut}`;
 }

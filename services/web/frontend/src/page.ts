@@ -61,7 +61,7 @@ export function csrfToken(): string {
 }
 
 /** The address of a WebSocket of this site: the page's scheme decides between ws and wss. */
-export function socketUrl(path: string): string {
+export function connectionUrl(path: string): string {
   const url = new URL(path, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   return url.href;

@@ -42,6 +42,15 @@ export class PositionStore {
     return this.beyond.size > 0;
   }
 
+  /** Whether the server is further, or elsewhere, in one of these channels. */
+  isBehind(heads: ReadonlyMap<string, Position>): boolean {
+    return [...heads].some(([channel, head]) => {
+      const position = this.get(channel);
+      if (position === null) return head.offset > 0;
+      return position.epoch !== head.epoch || position.offset < head.offset;
+    });
+  }
+
   note(channel: string, position: Position): Step {
     const current = this.current.get(channel);
     if (current === undefined) {

@@ -1,19 +1,25 @@
 /** Every page of a signed-in reader: announcements, browser notifications, a clean sign-out. */
 
 import { AnnouncementBoard } from "./announcements";
-import { sessionAccess } from "./api";
+import { announcementsPosition, readAnnouncements, sessionAccess } from "./api";
 import { Banner } from "./banner";
-import { SocketConnection } from "./connection";
+import { EndpointConnection } from "./endpointconnection";
 import { Clock } from "./format";
+import { keepAlive } from "./keepalive";
+import { positionsOf } from "./lifecheck";
 import { closeMenusWhenLeft } from "./menus";
 import { Notifier } from "./notifier";
-import { type Page, part, readPage, socketUrl } from "./page";
-import { Drawer, emptyDrawers } from "./storage";
+import { connectionUrl, type Page, part, readPage } from "./page";
+import { Refill } from "./refill";
+import { Cabinet, lockOnSignOut } from "./storage";
 
 const CHANNEL = "announcements:all";
+/** Announcements are rare, and every page waits for them: it asks after them seldom. */
+const QUIET_MS = 5 * 60_000;
 
 function start(page: Page): void {
-  const drawer = new Drawer(() => localStorage, page.userId, "announcements");
+  const cabinet = new Cabinet(page.userId);
+  const drawer = cabinet.drawer("local", "announcements");
   const board = new AnnouncementBoard(
     () => drawer.read(),
     (text) => drawer.write(text),
@@ -22,13 +28,15 @@ function start(page: Page): void {
     board.dismiss(id);
     banner.draw(board.open);
   });
+  const refill = new Refill(board, readAnnouncements, () => banner.draw(board.open));
   const enable = part("#enable-notifications", HTMLButtonElement);
   const notifier = new Notifier(enable, enable.dataset.icon ?? "");
-  const connection = new SocketConnection(
+  const connection = new EndpointConnection(
     {
-      url: socketUrl("/ws/notifications/"),
+      url: connectionUrl("/ws/notifications/"),
       channels: [{ name: CHANNEL, parameter: "announcements", types: ["announcement"] }],
       checkAccess: sessionAccess,
+      readPositions: async () => positionsOf(CHANNEL, await announcementsPosition()),
     },
     {
       onPublication: (channel, publication) => {
@@ -40,10 +48,14 @@ function start(page: Page): void {
       },
       onReset: (channel) => {
         board.reset(connection.position(channel));
-        banner.draw(board.open);
+        void refill.start();
       },
       // Announcements are no part of what a reader does here: they come back without a word.
-      onStatus: () => undefined,
+      onStatus: (status) => {
+        if (status.state !== "refused") return;
+        refill.stop();
+        if (status.refusal.cause === "signed-out") cabinet.lock();
+      },
       onError: () => undefined,
     },
   );
@@ -54,15 +66,11 @@ function start(page: Page): void {
     board.refresh();
     banner.draw(board.open);
   });
-  for (const event of ["online", "offline"]) {
-    window.addEventListener(event, () => connection.reconnect());
-  }
-  for (const form of document.querySelectorAll("form[data-signs-out]")) {
-    form.addEventListener("submit", () => emptyDrawers([() => localStorage, () => sessionStorage]));
-  }
+  lockOnSignOut(cabinet);
   closeMenusWhenLeft();
   connection.subscribe(CHANNEL, board.position ?? page.announcements);
   connection.connect();
+  keepAlive(connection, QUIET_MS);
 }
 
 const page = readPage();

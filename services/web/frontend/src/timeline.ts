@@ -8,6 +8,7 @@ import { part } from "./page";
 const FOLLOW_PX = 80;
 /** Nearer than this to the oldest one, older messages are fetched. */
 const OLDER_PX = 300;
+const SETTLE_MS = 500;
 
 /** The scrolling list of messages: draws items, keeps the reader's place. */
 export class Timeline {
@@ -20,6 +21,7 @@ export class Timeline {
   private following = true;
   private unseen = 0;
   private newestId = 0;
+  private busyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -71,8 +73,7 @@ export class Timeline {
       : problem === null
         ? "Load older messages"
         : `${problem} Load older messages`;
-    // While old messages are put in above, a screen reader must not read them out as news.
-    this.list.setAttribute("aria-busy", String(loading));
+    this.setBusy(loading);
   }
 
   /** Whether the reader is about to run out of messages. */
@@ -85,6 +86,14 @@ export class Timeline {
     this.following = true;
     this.toEnd();
     this.drawNewest(0);
+  }
+
+  /** While old messages are put in above, a screen reader must not read them out as news. */
+  private setBusy(busy: boolean): void {
+    clearTimeout(this.busyTimer);
+    if (busy) this.scroller.setAttribute("aria-busy", "true");
+    // Browsers tell screen readers of a change some time after it was made.
+    else this.busyTimer = setTimeout(() => this.scroller.removeAttribute("aria-busy"), SETTLE_MS);
   }
 
   private drawDay(row: HTMLLIElement, at: Date): void {

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { conversation } from "../src/conversation";
 import { MessageList } from "../src/messages";
-import { Outbox } from "../src/outbox";
+import { Unsent } from "../src/unsent";
 import type { WireMessage } from "../src/wire";
 import { message } from "./samples";
 
 const alice = { username: "alice", staff: false };
 const day = (at: Date) => at.toISOString().slice(0, 10);
 
-function items(messages: readonly WireMessage[], outbox = new Outbox(), reader = alice) {
+function items(messages: readonly WireMessage[], unsent = new Unsent(), reader = alice) {
   const list = new MessageList();
   list.add(messages);
-  return conversation(list, outbox, reader, day);
+  return conversation(list, unsent, reader, day);
 }
 
 const minute = (value: number) => `2026-11-22T16:${String(value).padStart(2, "0")}:00Z`;
@@ -42,9 +42,9 @@ describe("grouping", () => {
 
 describe("delivery", () => {
   test("unconfirmed messages stand last", () => {
-    const outbox = new Outbox();
-    outbox.add("on its way", "c9", Date.parse(minute(1)));
-    const found = items([message(7)], outbox);
+    const unsent = new Unsent();
+    unsent.add("on its way", "c9", Date.parse(minute(1)));
+    const found = items([message(7)], unsent);
     expect(found.map(({ text, state }) => [text, state])).toEqual([
       ["text 7", "sent"],
       ["on its way", "sending"],
@@ -52,9 +52,9 @@ describe("delivery", () => {
   });
 
   test("a message keeps its key when it is confirmed", () => {
-    const outbox = new Outbox();
-    outbox.add("hello", "c9", 0);
-    const [before] = items([], outbox);
+    const unsent = new Unsent();
+    unsent.add("hello", "c9", 0);
+    const [before] = items([], unsent);
     const [after] = items([message(7, { clientId: "c9" })]);
     expect(after?.key).toBe(before?.key);
   });
@@ -65,10 +65,10 @@ describe("delivery", () => {
   });
 
   test("a failed message says why", () => {
-    const outbox = new Outbox();
-    outbox.add("x", "c1", 0);
-    outbox.fail("c1", "Too long.");
-    expect(items([], outbox)[0]).toMatchObject({ state: "failed", problem: "Too long." });
+    const unsent = new Unsent();
+    unsent.add("x", "c1", 0);
+    unsent.fail("c1", "Too long.");
+    expect(items([], unsent)[0]).toMatchObject({ state: "failed", problem: "Too long." });
   });
 });
 

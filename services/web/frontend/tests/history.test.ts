@@ -31,17 +31,21 @@ function setUp(count: number, known: number) {
   const list = new MessageList();
   list.add(server.messages.slice(count - known));
   const older: [boolean, boolean, string | null][] = [];
+  const order: string[] = [];
   const history = new History(
     list,
     count > known,
     {
-      onMessages: () => undefined,
-      onOlder: (more, loading, problem) => older.push([more, loading, problem]),
+      onMessages: () => order.push("messages"),
+      onOlder: (more, loading, problem) => {
+        older.push([more, loading, problem]);
+        order.push(loading ? "loading" : "loaded");
+      },
     },
     server.read,
     new Backoff(1, 1),
   );
-  return { server, list, history, older };
+  return { server, list, history, older, order };
 }
 
 test("older messages come page by page until there are no more", async () => {
@@ -52,6 +56,12 @@ test("older messages come page by page until there are no more", async () => {
   expect(ids(list)).toHaveLength(120);
   expect(older.at(-1)).toEqual([false, false, null]);
   expect(await history.loadOlder()).toBe(false);
+});
+
+test("older messages are there before loading is over: no screen reader takes them for news", async () => {
+  const { history, order } = setUp(60, 50);
+  await history.loadOlder();
+  expect(order).toEqual(["loading", "messages", "loaded"]);
 });
 
 test("two scrolls make one request", async () => {

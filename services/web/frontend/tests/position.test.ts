@@ -16,6 +16,19 @@ describe("written positions", () => {
 });
 
 describe("position store", () => {
+  test.each([
+    [7, at(7), false],
+    [7, at(6), false],
+    [7, at(8), true],
+    [7, at(0, "e2"), true],
+    [null, at(0), false],
+    [null, at(1), true],
+  ])("at %j, a server at %j: behind is %s", (offset, head, behind) => {
+    const store = new PositionStore();
+    if (offset !== null) store.set("chat:lobby", at(offset));
+    expect(store.isBehind(new Map([["chat:lobby", head]]))).toBe(behind);
+  });
+
   test("contiguous offsets move it", () => {
     const store = new PositionStore();
     store.set("chat:lobby", at(7));

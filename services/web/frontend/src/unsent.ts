@@ -26,9 +26,9 @@ const MAX_ERRORS = 5;
  * Messages on their way, in the order they were written.
  *
  * Each keeps its client id over every attempt, so the server stores it once. Nothing leaves the
- * outbox but by confirmation or by the reader's own hand.
+ * list but by confirmation or by the reader's own hand.
  */
-export class Outbox {
+export class Unsent {
   private entries: Pending[] = [];
   /** When the latest messages were sent, for the pace. */
   private sendTimes: number[] = [];
@@ -71,7 +71,7 @@ export class Outbox {
     return taken;
   }
 
-  /** Confirmed by the server. Returns whether this outbox held it. */
+  /** Confirmed by the server. Returns whether it was waited for. */
   acknowledge(clientId: string): boolean {
     const before = this.entries.length;
     this.entries = this.entries.filter((entry) => entry.clientId !== clientId);
@@ -146,7 +146,7 @@ export class Outbox {
     );
   }
 
-  /** Take over what an earlier load of the page left; text that is not an outbox is ignored. */
+  /** Take over what an earlier load of the page left; text of any other shape is ignored. */
   restore(source: string): void {
     let stored: unknown;
     try {
