@@ -12,6 +12,7 @@ from shared.accounts.models import User
 from shared.chat.access import access_room, may_manage, rooms_open_to
 from shared.chat.exceptions import (
     ClientIdConflict,
+    CreatorStays,
     InvalidContent,
     InvalidRoomName,
     NotAllowed,
@@ -177,12 +178,11 @@ def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
     Raises:
         NotAllowed: the actor does not manage the room.
         UnknownMember: no such user.
-        InvalidContent: the user created the room; without them nobody might manage it.
+        CreatorStays: the user created the room; without them nobody might manage it.
     """
     member = _managed_member(actor, room, username)
     if member.pk == room.created_by_id:
-        words = f"{member.username} created this room and stays its member: choose somebody else."
-        raise InvalidContent("username", words)
+        raise CreatorStays
     Membership.objects.filter(room=room, user=member).delete()
 
 

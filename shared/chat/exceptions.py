@@ -7,6 +7,7 @@ Errors of this app.
     +-- RoomNameTaken
     +-- NotAllowed         the user is in the room but may not do this
     +-- UnknownMember      no such user to add or remove
+    +-- CreatorStays       who created a room stays its member
     +-- UnknownMessage     there is none, or not for this user
     +-- InvalidContent     a message that cannot be taken
     +-- ClientIdConflict   the client's id names another message already
@@ -17,6 +18,7 @@ from __future__ import annotations
 __all__ = [
     "ChatError",
     "ClientIdConflict",
+    "CreatorStays",
     "InvalidContent",
     "InvalidRoomName",
     "NotAllowed",
@@ -54,6 +56,10 @@ class NotAllowed(ChatError):
 
 class UnknownMember(ChatError):
     sentence = "There is no user of this name."
+
+
+class CreatorStays(ChatError):
+    sentence = "Who created this room stays its member: choose somebody else."
 
 
 class UnknownMessage(ChatError):

@@ -38,7 +38,7 @@ async def test_handshakes_that_are_not_ours_to_accept_are_refused_alike(
         ("/ws/chat/lobby/", own, "null"),
         ("/ws/chat/lobby/", own, "https://evil.example"),
         ("/ws/chat/lobby/", own, stack.url.replace("http:", "https:")),
-        ("/ws/chat/lobby/", own, stack.url + "1"),
+        ("/ws/chat/lobby/", own, stack.url.rsplit(":", 1)[0] + ":1"),
         (f"/ws/chat/{hidden}/", own, stack.url),
         ("/ws/chat/no-such-room/", own, stack.url),
         ("/ws/chat/lobby%0a/", own, stack.url),
@@ -137,13 +137,3 @@ def test_a_gateway_answers_no_http(stack: RunningStack) -> None:
     """404 at once, without a traceback."""
     answer = httpx.get(stack.gateway_url(1) + "/anything")
     assert answer.status_code == 404
-
-
-def test_no_log_has_a_traceback_and_every_line_of_ours_is_json(stack: RunningStack) -> None:
-    """Whatever the tests before this one did to the stack, operators can read what it logged."""
-    for service in ("web", "worker", "beat", "gateway-1", "gateway-2"):
-        text = stack.log_text(service)
-        assert "Traceback" not in text, service
-        for line in text.splitlines():
-            if service.startswith("gateway"):
-                assert isinstance(json.loads(line), dict), line

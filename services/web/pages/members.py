@@ -12,7 +12,7 @@ from services.web.pages.room import MemberForm, room_page
 from services.web.requests import SignedInRequest, signed_in
 from shared.chat.access import access_room
 from shared.chat.actions import do_add_member, do_remove_member
-from shared.chat.exceptions import InvalidContent, NotAllowed, UnknownMember, UnknownRoom
+from shared.chat.exceptions import CreatorStays, NotAllowed, UnknownMember, UnknownRoom
 
 __all__ = ["members"]
 
@@ -37,7 +37,7 @@ def members(request: SignedInRequest, name: str) -> HttpResponse:
                 done = f"{username} is no longer a member of this room."
         except NotAllowed as error:
             raise PermissionDenied(str(error)) from error
-        except (InvalidContent, UnknownMember) as error:
+        except (CreatorStays, UnknownMember) as error:
             form.add_error("username", str(error))
         else:
             messages.success(request, done)
