@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.gateway import plain
+from shared.broker.wire import Published
+from shared.realtime.exceptions import ErrorCode
+from shared.realtime.positions import Position
+from shared.realtime.streams import encode_data
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+OBJECT = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), JSON, max_size=6
+)
+
+
+def nested(depth: int) -> str:
+    """An object that is so many containers deep."""
+    return '{"a":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        ' {"message" : "x"}\r\n',
+        nested(16),
+        "{" + ",".join(f'"{n}":0' for n in range(256)) + "}",
+        '{"n":' + "9" * 4_000 + "}",
+        '{"n":1e400}',
+        '{"a":{"a":{"a":1}}}',
+        '{"text":"\\ud83d\\ude00"}',
+    ],
+)
+def test_sane_object_is_read_as_json_does(text: str) -> None:
+    """Within the bounds the result is that of any JSON parser."""
+    assert plain.parse(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "{",
+        "}",
+        "[]",
+        "17",
+        '"text"',
+        "null",
+        "true",
+        "NaN",
+        '{"n":NaN}',
+        '{"n":Infinity}',
+        '{"n":-Infinity}',
+        '{"n":[NaN]}',
+        "{} {}",
+        "{}x",
+        '{"a":1,"a":1}',
+        '{"b":{"a":1,"a":2}}',
+        '{"a":1,"\\u0061":2}',
+        nested(17),
+        '{"a":' * 17 + "1" + "}" * 17,
+        '{"a":' * 100_000,
+        "[" * 100_000,
+        "[" * 100_000 + "]" * 100_000,
+        '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"n":' + "1" * 60_000 + "}",
+        '{"n":-' + "1" * 60_000 + "}",
+        "{" + ",".join(f'"{n}":0' for n in range(257)) + "}",
+        '{"a":{' + ",".join(f'"{n}":0' for n in range(256)) + "}}",
+        "{'message':'x'}",
+        '{"message":"a\nb"}',
+        '{message:"x"}',
+        '{"a":1,}',
+        "\ufeff{}",
+        "{}\0",
+    ],
+    ids=lambda text: f"{text[:24]!r}+{len(text)}",
+)
+def test_anything_else_is_malformed(text: str) -> None:
+    """Whatever is not one sane JSON object is refused with a sentence, and quickly."""
+    took = []
+    for _ in range(3):
+        started = time.thread_time()
+        with pytest.raises(plain.Malformed) as caught:
+            plain.parse(text)
+        took.append(time.thread_time() - started)
+    # The promise is 5 ms; a slow machine gets room, a quadratic parser would not fit.
+    assert min(took) < 0.05
+    assert str(caught.value).endswith(".")
+    assert len(str(caught.value)) < 100
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    """Any text is an object or malformed; nothing else can happen."""
+    with suppress(plain.Malformed):
+        assert isinstance(plain.parse(text), dict)
+
+
+@settings(max_examples=50, deadline=None)
+@given(OBJECT)
+def test_publication_is_the_data_and_its_place(data: dict[str, object]) -> None:
+    """Splicing text gives what merging the objects and encoding them gives."""
+    data = {key: value for key, value in data.items() if key not in {"epoch", "offset"}}
+    published = Published("chat:lobby", "a1b2-c3d4", 17, encode_data(data), 0.0)
+    frame = json.loads(plain.publication(published))
+    assert frame == {**json.loads(encode_data(data)), "epoch": "a1b2-c3d4", "offset": 17}
+
+
+@settings(max_examples=50, deadline=None)
+@given(OBJECT)
+def test_publication_without_place(data: dict[str, object]) -> None:
+    """A channel without history has frames without a place."""
+    published = Published("live:ball", "", 0, encode_data(data), 0.0)
+    assert json.loads(plain.publication(published)) == json.loads(encode_data(data))
+
+
+def test_error_says_only_what_it_knows() -> None:
+    """Keys without a value are left out."""
+    assert json.loads(plain.error(ErrorCode.INTERNAL, "Send it again.")) == {
+        "type": "error",
+        "code": 100,
+        "message": "Send it again.",
+    }
+    full = plain.error(
+        ErrorCode.TOO_MANY_REQUESTS, "Wait.", field="message", client_id="c", retry_after=0.0123456
+    )
+    assert json.loads(full) == {
+        "type": "error",
+        "code": 111,
+        "message": "Wait.",
+        "field": "message",
+        "client_id": "c",
+        # Rounded up: a shorter wait would not be enough.
+        "retry_after": 0.013,
+    }
+
+
+def test_reset_names_channel_and_place() -> None:
+    """After a reset live frames go on from the position it names."""
+    assert json.loads(plain.reset("chat:lobby", Position("e-1", 9))) == {
+        "type": "reset",
+        "channel": "chat:lobby",
+        "epoch": "e-1",
+        "offset": 9,
+    }

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from shared.accounts.demo import DEMO_PASSWORD
+from shared.accounts.models import User
+from shared.settings.production import refuse_unsafe
+from tests.processes import ENVIRONMENT, python
+
+
+@pytest.fixture
+def safe(settings: Settings) -> Settings:
+    """Settings with nothing to refuse."""
+    settings.DEBUG = False
+    settings.SECRET_KEY = "x" * 40
+    settings.BROKER_URL = "amqp://web:letters@127.0.0.1:1/carillon"
+    settings.CARILLON_DEMO = False
+    return settings
+
+
+def refusal(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line that the refusal says."""
+    with pytest.raises(SystemExit) as caught:
+        refuse_unsafe()
+    assert caught.value.code not in {0, None}
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.django_db
+class TestRefuseUnsafe:
+    def test_safe(self, safe: Settings) -> None:
+        """Nothing to say against it."""
+        refuse_unsafe()
+
+    @pytest.mark.parametrize("key", ["short", "x" * 31, "django-insecure-" + "x" * 40])
+    def test_weak_secret(
+        self, safe: Settings, capsys: pytest.CaptureFixture[str], key: str
+    ) -> None:
+        """A secret that could be guessed is refused, without printing it."""
+        safe.SECRET_KEY = key
+        line = refusal(capsys)
+        assert "CARILLON_SECRET_KEY" in line
+        assert key not in line
+
+    def test_debug(
+        self,
+        safe: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Debugging is refused, by setting or by variable."""
+        monkeypatch.setenv("CARILLON_DEBUG", "1")
+        assert "CARILLON_DEBUG" in refusal(capsys)
+        monkeypatch.delenv("CARILLON_DEBUG")
+        safe.DEBUG = True
+        assert "CARILLON_DEBUG" in refusal(capsys)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "amqp://127.0.0.1/carillon",
+            "amqp://web@127.0.0.1/carillon",
+            "amqp://guest:letters@127.0.0.1/carillon",
+            "amqp://web:guest@127.0.0.1/carillon",
+        ],
+    )
+    def test_broker(self, safe: Settings, capsys: pytest.CaptureFixture[str], url: str) -> None:
+        """No broker, one without a password, and everybody's account are refused."""
+        safe.BROKER_URL = url
+        assert "BROKER_URL" in refusal(capsys)
+
+    def test_demo_users(self, safe: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        """Users with the demo password are refused by name, unless the demo is allowed."""
+        User.objects.create_user("alice", password=DEMO_PASSWORD)
+        User.objects.create_user("bob", password="changed")
+        assert "users alice still" in refusal(capsys)
+        safe.CARILLON_DEMO = True
+        refuse_unsafe()
+
+
+STARTS = {
+    "gateway": ("-m", "daphne", "-p", "0", "services.gateway.asgi:application"),
+    "worker": ("-m", "celery", "-A", "services.worker.celery:app", "worker"),
+    "web": ("-c", "import services.web.wsgi"),
+}
+
+
+@pytest.mark.parametrize("service", STARTS)
+def test_what_the_operator_sees(service: str) -> None:
+    """The real process ends at once with the one sentence, not with a traceback."""
+    guest = ENVIRONMENT | {"BROKER_URL": "amqp://guest:guest@127.0.0.1:1/carillon"}
+    ended = python(*STARTS[service], environment=guest)
+    assert ended.returncode != 0
+    assert ended.stderr.splitlines() == [
+        "Carillon does not start: BROKER_URL uses the guest account: give Carillon its own user."
+    ]
+
+
+@pytest.mark.parametrize("name", ["CARILLON_SECRET_KEY", "CARILLON_PUBLIC_ORIGINS", "DATABASE_URL"])
+def test_missing_variable(name: str) -> None:
+    """A variable that is not set is named, in one line."""
+    without = {key: value for key, value in ENVIRONMENT.items() if key != name}
+    ended = python(*STARTS["gateway"], environment=without)
+    assert ended.returncode != 0
+    [line] = ended.stderr.splitlines()
+    assert name in line

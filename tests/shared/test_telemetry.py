@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from shared.telemetry import health
+from tests.processes import ENVIRONMENT, python
+
+LOG = """
+import logging
+import django
+django.setup()
+log = logging.getLogger("carillon.test")
+log.info("two\\nlines \\x1b[31m \\u2028 of %s", "a\\rb")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("broken")
+"""
+
+
+@pytest.fixture
+def failing() -> dict[str, str]:
+    """What is wrong, by check."""
+    return {}
+
+
+@pytest.fixture
+def address(failing: dict[str, str]) -> Iterator[str]:
+    registry = CollectorRegistry()
+    Gauge("under_test", "x", registry=registry).set(3)
+    server = health.serve(
+        "127.0.0.1",
+        0,
+        registry=lambda: registry,
+        live={"loop": lambda: failing.get("loop")},
+        ready={"loop": lambda: failing.get("loop"), "database": lambda: failing.get("database")},
+    )
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_all_is_well(address: str) -> None:
+    """Metrics are exposed, both checks say ok, and there is nothing else."""
+    status, text = get(f"{address}/metrics")
+    assert status == 200
+    assert "under_test 3.0" in text
+    assert get(f"{address}/livez") == get(f"{address}/readyz") == (200, "ok\n")
+    assert get(f"{address}/")[0] == get(f"{address}/admin/")[0] == 404
+
+
+def test_a_dependency_is_away(address: str, failing: dict[str, str]) -> None:
+    """Without its database a process is alive, but takes no new work; it heals by itself."""
+    failing["database"] = "does not answer"
+    assert get(f"{address}/livez") == (200, "ok\n")
+    assert get(f"{address}/readyz") == (503, "database: does not answer\n")
+    failing.clear()
+    assert get(f"{address}/readyz") == (200, "ok\n")
+
+
+def test_only_a_restart_helps(address: str, failing: dict[str, str]) -> None:
+    """A stuck loop fails both."""
+    failing["loop"] = "has not come round"
+    assert get(f"{address}/livez")[0] == get(f"{address}/readyz")[0] == 503
+
+
+def test_silent_client_holds_up_nobody(address: str) -> None:
+    """Whoever connects and says nothing does not keep a probe waiting."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))):
+        assert get(f"{address}/livez")[0] == 200
+    assert threading.active_count() < 50
+
+
+def test_port_taken() -> None:
+    """A taken port is an error at once, not a service without probes."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError):
+        health.serve(
+            "127.0.0.1",
+            other.getsockname()[1],
+            registry=CollectorRegistry,
+            live={},
+            ready={},
+        )
+
+
+def test_one_line_per_event() -> None:
+    """A log line is one JSON object, whatever control characters and tracebacks it holds."""
+    ended = python(
+        "-c", LOG, environment=ENVIRONMENT | {"DJANGO_SETTINGS_MODULE": "services.web.settings"}
+    )
+    assert ended.returncode == 0, ended.stderr
+    first, second = (json.loads(line) for line in ended.stderr.split("\n") if line)
+    assert first["event"] == "two\nlines \x1b[31m \u2028 of a\rb"
+    assert (first["level"], first["logger"]) == ("info", "carillon.test")
+    assert "\u2028" not in ended.stderr
+    assert "\x1b" not in ended.stderr
+    assert "ZeroDivisionError" in second["exception"]
