@@ -11,32 +11,33 @@ help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Run Carillon in one process at http://127.0.0.1:8000; needs no server.
-	@deploy/bootstrap port $(or $(CARILLON_PORT),8000) base assets
+	@deploy/bootstrap stack check $(or $(CARILLON_PORT),8000)
+	@deploy/bootstrap base assets
 	@exec $(PYTHON_) -m services.embedded
 
 test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs what is missing.
 	@deploy/bootstrap dev assets
 	@$(STACK) install --browser
-	$(PYTEST) -m "not servers"
+	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
 	$(STACK) run -- $(PYTEST)
 
 test-unit: ## Run the tests that need no servers, in less than a minute.
 	@deploy/bootstrap dev
-	$(PYTEST) -m "not servers"
+	$(PYTEST) -n auto -m "not servers"
 
 stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=2, worker, RabbitMQ, PostgreSQL.
-	@deploy/bootstrap stack-port base assets
+	@deploy/bootstrap stack check
+	@deploy/bootstrap base assets
 	@$(STACK) install
-	@$(STACK) up $(if $(GATEWAYS),--gateways $(GATEWAYS))
+	@$(STACK) up $(if $(GATEWAYS),--gateways=$(GATEWAYS))
 
 stack-down: ## Stop the real form; data stays.
-	@deploy/bootstrap base
-	@$(STACK) down
+	@deploy/bootstrap stack down
 
 scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS=3.
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
-	@$(STACK) scale $(GATEWAYS)
+	@deploy/bootstrap stack scale -- $(GATEWAYS)
 
 lint: ## Check style, types, import rules, templates and TypeScript.
 	@deploy/bootstrap dev

@@ -26,8 +26,6 @@ GATEWAYS = 2
 ROLES = ("gateway", "web", "worker")
 
 SETTINGS = {
-    # Two are enough to tell one from the other.
-    "CARILLON_WEB_WORKERS": "2",
     # All clients of a test have one address.
     "CARILLON_NGINX_CONNECTIONS_PER_IP": "10000",
     "CARILLON_NGINX_HANDSHAKES_PER_SECOND": "1000",
@@ -147,15 +145,15 @@ class RunningStack:
         before = self._stack.environment
         self._stack.environment = before | changes
         try:
-            self._stack.up(GATEWAYS)
+            self._stack.up(GATEWAYS, with_tasks=False)
             yield
         finally:
             self._stack.environment = before
-            self._stack.up(GATEWAYS)
+            self.restore()
 
     def restore(self) -> None:
         """Start what a test has stopped, stop what it has added."""
-        self._stack.up(GATEWAYS)
+        self._stack.up(GATEWAYS, with_tasks=False)
 
 
 @contextmanager

@@ -7,16 +7,18 @@ import subprocess
 import sys
 from types import FrameType
 
-from deploy.stack.errors import StackError
+from deploy.stack.errors import PortTaken, StackError
 from deploy.stack.layout import Layout
+from deploy.stack.probes import is_free
 from deploy.stack.programs import BROWSER, SERVERS, install
 from deploy.stack.service import Task, in_order
+from deploy.stack.settings import recall
 from deploy.stack.stack import Stack
 
 __all__ = ["main"]
 
 # What `run` starts when nobody says otherwise.
-SERVICES = ("initdb", "postgresql", "database", "epmd", "rabbitmq")
+WANTED = ("initdb", "postgresql", "database", "epmd", "rabbitmq")
 
 
 def say(line: str) -> None:
@@ -33,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("scale", help="change the number of gateways while the rest runs")
     one.add_argument("gateways", type=int, metavar="N")
     verbs.add_parser("status", help="list the services; exit status 1 when one does not run")
-    verbs.add_parser("check", help="say whether the ports are free")
+    one = verbs.add_parser("check", help="say whether the stack's port is free")
+    one.add_argument("port", nargs="?", help="another one, such as that of `make run`")
     one = verbs.add_parser("install", help="install the missing Debian packages")
     one.add_argument("--browser", action="store_true", help="Chromium, too")
     one = verbs.add_parser("run", help="run a command beside PostgreSQL and RabbitMQ of its own")
@@ -46,7 +49,10 @@ def main(arguments: list[str]) -> int:
     # `kill` shall clean up like Ctrl-C does.
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        stack = Stack(Layout.from_environment(os.environ), os.environ, say)
+        # They speak of the stack that runs, not of one that this shell would start.
+        is_about_running = options.verb in {"down", "scale", "status"}
+        environment = recall(os.environ) if is_about_running else os.environ
+        stack = Stack(Layout.from_environment(environment), environment, say)
         match options.verb:
             case "up":
                 stack.up(options.gateways)
@@ -57,6 +63,10 @@ def main(arguments: list[str]) -> int:
                 stack.scale(options.gateways)
             case "status":
                 return status(stack)
+            case "check" if options.port is not None:
+                port = Layout.from_environment({"CARILLON_PORT": options.port}).port
+                if not is_free(port):
+                    raise PortTaken("Carillon", port, "CARILLON_PORT")
             case "check":
                 stack.check()
             case "install":
@@ -95,7 +105,7 @@ def run(command: list[str]) -> int:
     with Layout.temporary() as layout:
         stack = Stack(layout, {}, say)
         try:
-            stack.start(*SERVICES)
+            stack.start(*WANTED)
             urls = {"DATABASE_URL": stack.database_url, "BROKER_URL": stack.broker_url("operator")}
             child = subprocess.Popen(command, env={**os.environ, **urls})
             # The terminal tells the command, too, while `kill` tells only us; either way we

@@ -2,8 +2,9 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,16 +22,20 @@ MAX_MESSAGE_BYTES = "65536"
 PING_SECONDS = "25"
 PONG_SECONDS = "8"
 
+# Without its banners, which are no JSON.
+CELERY = (sys.executable, "-m", "celery", "-A", "services.worker.celery:app", "--quiet")
+
 
 def environment(
     layout: Layout, credentials: Credentials, base: Mapping[str, str], role: str
 ) -> dict[str, str]:
     """Say what a process of one role is told; what the caller has set comes before our defaults."""
-    origins = f"http://127.0.0.1:{layout.port},http://localhost:{layout.port}"
     return {
         "CARILLON_DEMO": "1",
         "CARILLON_SECRET_KEY": credentials.django,
-        "CARILLON_PUBLIC_ORIGINS": origins,
+        "CARILLON_PUBLIC_ORIGINS": layout.origins,
+        # One per core would be more connections than PostgreSQL takes, on a large machine.
+        "CARILLON_WEB_WORKERS": "2",
         **base,
         "CARILLON_STATIC_ROOT": str(layout.state / "static"),
         "CARILLON_STATE_DIR": str(layout.state),
@@ -40,22 +45,35 @@ def environment(
     }
 
 
-def sources(layout: Layout, service: str) -> str:
-    return fingerprint(layout.root, ["shared", f"services/{service}"])
+def code(layout: Layout, env: Mapping[str, str], service: str) -> str:
+    """Digest what a process runs: its sources, those of a team's apps, the installed packages."""
+    ours = [layout.root / "shared", layout.root / "services" / service]
+    packages = Path(sys.prefix, ".base.stamp")
+    stamp = packages.read_text() if packages.exists() else ""
+    return fingerprint([*ours, *app_folders(env)]) + stamp
+
+
+def app_folders(env: Mapping[str, str]) -> Iterator[Path]:
+    """Find the sources of CARILLON_APPS, without importing them."""
+    for name in env.get("CARILLON_APPS", "").split(","):
+        package, *rest = name.strip().split(".")
+        spec = find_spec(package) if package else None
+        for place in (spec and spec.submodule_search_locations) or ():
+            folder = Path(place)
+            # The last words may name a class in a module: `polls.apps.PollsConfig`.
+            for word in rest:
+                folder = folder / word if (folder / word).is_dir() else folder
+            yield folder
 
 
 def tasks(layout: Layout, env: Mapping[str, str]) -> tuple[Service, ...]:
     """Declare what must be done before Carillon starts."""
     manage = (sys.executable, str(layout.root / "manage.py"))
-    code = sources(layout, "web")
-    build = layout.root / "services/web/static/build"
-    built = "".join(f"{p.name}{p.stat().st_mtime_ns}" for p in sorted(build.glob("*")))
     migrate = Task(
         name="migrate",
         command=(*manage, "migrate", "--noinput", "-v", "1"),
         env=env,
         needs=("database",),
-        content=code,
         start_seconds=300,
     )
     demo = Task(
@@ -63,13 +81,12 @@ def tasks(layout: Layout, env: Mapping[str, str]) -> tuple[Service, ...]:
         command=(*manage, "load_demo"),
         env=env,
         needs=("migrate",),
-        content=code,
     )
     static = Task(
         name="collectstatic",
-        command=(*manage, "collectstatic", "--noinput", "--clear"),
+        # Nothing is removed: pages that are open ask for the files of their own version.
+        command=(*manage, "collectstatic", "--noinput"),
         env=env,
-        content=code + built,
     )
     return (migrate, demo, static) if env["CARILLON_DEMO"] == "1" else (migrate, static)
 
@@ -94,7 +111,7 @@ def web(layout: Layout, env: Mapping[str, str]) -> Service:
         ready=answers(layout.web, "/accounts/login/", headers={"Host": host}),
         ports=ports(layout.web, layout.web_internal),
         prepare=partial(empty, samples),
-        content=sources(layout, "web"),
+        content=code(layout, env, "web"),
         address=f"127.0.0.1:{layout.web}",
         stop_seconds=35,
     )
@@ -120,7 +137,7 @@ def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
         needs=("postgresql", "rabbitmq", "migrate"),
         ready=answers(internal, "/readyz"),
         ports=ports(port, internal),
-        content=sources(layout, "gateway"),
+        content=code(layout, env, "gateway"),
         address=f"127.0.0.1:{port}",
     )
 
@@ -131,19 +148,22 @@ def worker(layout: Layout, env: Mapping[str, str]) -> Service:
     return Service(
         name="worker",
         command=(
-            *(sys.executable, "-m", "celery", "-A", "services.worker.celery:app", "worker"),
-            *("--concurrency", "2", "--loglevel", "INFO"),
+            # Even a quiet worker says in plain text, there, that it was told to end.
+            *("sh", "-c", 'exec "$@" >/dev/null', "worker"),
+            *(*CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO"),
         ),
         env={
             **env,
             "CARILLON_INTERNAL_PORT": str(layout.worker_internal),
+            # Several lines of plain text in a log of JSON, which say that root starts this stack.
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
             "PROMETHEUS_MULTIPROC_DIR": str(samples),
         },
         needs=("postgresql", "rabbitmq", "migrate"),
         ready=answers(layout.worker_internal, "/readyz"),
         ports=ports(layout.worker_internal),
         prepare=partial(empty, samples),
-        content=sources(layout, "worker"),
+        content=code(layout, env, "worker"),
         stop_seconds=45,
     )
 
@@ -159,10 +179,7 @@ def beat(layout: Layout, env: Mapping[str, str]) -> Service:
 
     return Service(
         name="beat",
-        command=(
-            *(sys.executable, "-m", "celery", "-A", "services.worker.celery:app", "beat"),
-            *("-s", str(schedule), "--pidfile=", "--loglevel", "INFO"),
-        ),
+        command=(*CELERY, "beat", "-s", str(schedule), "--pidfile=", "--loglevel", "INFO"),
         env={
             **env,
             "CARILLON_INTERNAL_PORT": str(layout.beat_internal),
@@ -172,7 +189,7 @@ def beat(layout: Layout, env: Mapping[str, str]) -> Service:
         ready=answers(layout.beat_internal, "/readyz"),
         ports=ports(layout.beat_internal),
         prepare=prepare,
-        content=sources(layout, "worker"),
+        content=code(layout, env, "worker"),
     )
 
 

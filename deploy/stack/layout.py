@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.stack.errors import StackError
 from deploy.stack.probes import is_free
 
-__all__ = ["MAX_GATEWAYS", "Layout"]
+__all__ = ["MAX_GATEWAYS", "Layout", "state_folder"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ class Layout:
     def from_environment(cls, environment: Mapping[str, str]) -> "Layout":
         """The stack of this checkout, moved by CARILLON_STATE_DIR, _PORT and _BASE_PORT."""
         return cls(
-            state=ROOT / environment.get("CARILLON_STATE_DIR", ".state"),
+            state=state_folder(environment),
             port=port(environment, "CARILLON_PORT", 8080),
             base=port(environment, "CARILLON_BASE_PORT", 25_000),
         )
@@ -52,6 +52,11 @@ class Layout:
             Path(folder).chmod(0o711)
             base = free_base()
             yield cls(state=Path(folder) / "state", port=base + SPAN, base=base, sandbox=True)
+
+    @property
+    def origins(self) -> str:
+        """Where browsers are, unless CARILLON_PUBLIC_ORIGINS says otherwise."""
+        return f"http://127.0.0.1:{self.port},http://localhost:{self.port}"
 
     @property
     def postgresql(self) -> int:
@@ -102,6 +107,10 @@ class Layout:
 
     def gateway_internal(self, number: int) -> int:
         return self.base + 39 + number
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    return ROOT / environment.get("CARILLON_STATE_DIR", ".state")
 
 
 def port(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -5,6 +5,7 @@ import re
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.stack.credentials import write_private
 from deploy.stack.errors import MissingProgram, StackError
@@ -31,10 +32,10 @@ def render(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\$\{(CARILLON_[A-Z_]+)\}", value, template)
 
 
-def variables(layout: Layout, limits: Mapping[str, str]) -> dict[str, str]:
+def variables(layout: Layout, settings: Mapping[str, str]) -> dict[str, str]:
     """Say what the template needs to know about a stack."""
-    per_second = limits.get("CARILLON_NGINX_HANDSHAKES_PER_SECOND", "20")
-    per_address = limits.get("CARILLON_NGINX_CONNECTIONS_PER_IP", "100")
+    per_second = settings.get("CARILLON_NGINX_HANDSHAKES_PER_SECOND", "20")
+    per_address = settings.get("CARILLON_NGINX_CONNECTIONS_PER_IP", "100")
     for number in (per_second, per_address):
         if not number.isdigit() or int(number) < 1:
             raise StackError(f"{number!r} is no limit for nginx: use a whole number above 0.")
@@ -45,11 +46,15 @@ def variables(layout: Layout, limits: Mapping[str, str]) -> dict[str, str]:
     return {
         # Without it workers of root's nginx become another user, who may not read our folders.
         "CARILLON_NGINX_USER": "user root root;" if os.geteuid() == 0 else "",
-        "CARILLON_NGINX_STATE": str(layout.state / "nginx"),
-        "CARILLON_NGINX_ACCESS_LOG": str(layout.state / "log" / "nginx-access.log"),
+        # From the folder that `-p` names: in an absolute path quotes would have to be escaped.
+        "CARILLON_NGINX_STATE": ".",
+        "CARILLON_NGINX_ACCESS_LOG": "../log/nginx-access.log",
         "CARILLON_NGINX_FILES": str(2 * connections),
         "CARILLON_NGINX_CONNECTIONS": str(connections),
         "CARILLON_NGINX_LISTEN": f"127.0.0.1:{layout.port}",
+        "CARILLON_NGINX_SERVER_NAMES": server_names(
+            settings.get("CARILLON_PUBLIC_ORIGINS") or layout.origins
+        ),
         "CARILLON_NGINX_STATUS_LISTEN": f"127.0.0.1:{layout.nginx_status}",
         "CARILLON_NGINX_GATEWAYS": upstream(slots, "max_fails=1 fail_timeout=1s"),
         "CARILLON_NGINX_ANY_GATEWAYS": upstream(slots, "max_fails=0"),
@@ -57,7 +62,7 @@ def variables(layout: Layout, limits: Mapping[str, str]) -> dict[str, str]:
         "CARILLON_NGINX_CONNECTIONS_PER_IP": per_address,
         "CARILLON_NGINX_HANDSHAKES_PER_SECOND": per_second,
         "CARILLON_NGINX_HANDSHAKES_BURST": str(10 * int(per_second)),
-        "CARILLON_STATIC_ROOT": str(layout.state / "static"),
+        "CARILLON_STATIC_ROOT": "../static",
     }
 
 
@@ -66,8 +71,21 @@ def upstream(servers: Sequence[str], options: str) -> str:
     return "\n".join(f"        server {server} {options};" for server in servers)
 
 
+def server_names(origins: str) -> str:
+    """List the hosts that browsers may ask for; all others are refused by nginx itself."""
+    hosts = {urlsplit(origin.strip()).hostname or "" for origin in origins.split(",")}
+    names = [f"[{host}]" if ":" in host else host for host in sorted(hosts)]
+    for name in names:
+        if not re.fullmatch(r"[\w.:\[\]-]+", name):
+            raise StackError(
+                f"CARILLON_PUBLIC_ORIGINS is {origins!r}: "
+                "write exact origins such as https://chat.example.org."
+            )
+    return " ".join(names)
+
+
 def nginx(
-    layout: Layout, env: Mapping[str, str], limits: Mapping[str, str], needs: tuple[str, ...]
+    layout: Layout, env: Mapping[str, str], settings: Mapping[str, str], needs: tuple[str, ...]
 ) -> Service:
     """
     Declare the server that people reach.
@@ -75,14 +93,20 @@ def nginx(
     Args:
         layout: where it keeps its files, and who listens where.
         env: what its processes are told.
-        limits: CARILLON_NGINX_CONNECTIONS_PER_IP and _HANDSHAKES_PER_SECOND, where they are set.
+        settings: CARILLON_PUBLIC_ORIGINS, CARILLON_NGINX_CONNECTIONS_PER_IP and
+            CARILLON_NGINX_HANDSHAKES_PER_SECOND, where they are set.
         needs: the services that it waits for.
     """
     program = find("nginx")
     if program is None:
         raise MissingProgram(["nginx"])
     folder = layout.state / "nginx"
-    text = render((layout.root / TEMPLATE).read_text(), variables(layout, limits))
+    if "$" in str(folder):
+        raise StackError(
+            f"nginx takes the `$` of {layout.state} for a variable: "
+            "set CARILLON_STATE_DIR to a folder without one."
+        )
+    text = render((layout.root / TEMPLATE).read_text(), variables(layout, settings))
     path = folder / "nginx.conf"
     return Service(
         name="nginx",

@@ -1,5 +1,6 @@
 """The Debian programs that the stack runs: where they are, and how they get there."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -23,6 +24,12 @@ OLDEST_POSTGRESQL = 15
 POSTGRESQL = Path("/usr/lib/postgresql")
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 POLICY = Path("/usr/sbin/policy-rc.d")
+SAVED = "policy-rc.d.carillon-saved"
+NO_SERVICES = """\
+#!/bin/sh
+# Written by Carillon while it installs packages; if it is still here later, remove it.
+exit 101
+"""
 
 
 def postgresql_folder() -> Path | None:
@@ -49,18 +56,23 @@ def install(packages: dict[str, str]) -> None:
     """
     Install what is missing from Debian's packages where we may; say what to install where not.
     """
-    missing = [package for package, program in packages.items() if find(program) is None]
-    if not missing:
+    if not (missing := lacking(packages)):
         return
     apt = shutil.which("apt-get")
     if os.geteuid() != 0 or apt is None:
         raise MissingProgram(missing)
-    print(f"Installing {', '.join(missing)} from Debian's packages.", flush=True)
     with services_stay_down():
-        run([apt, "update", "-qq"])
-        run([apt, "install", "-y", "-qq", "--no-install-recommends", *missing])
-    if any(find(packages[package]) is None for package in missing):
+        # Whoever held the lock before us may have installed them.
+        if missing := lacking(packages):
+            print(f"Installing {', '.join(missing)} from Debian's packages.", flush=True)
+            run([apt, "update", "-qq"])
+            run([apt, "install", "-y", "-qq", "--no-install-recommends", *missing])
+    if missing := lacking(packages):
         raise MissingProgram(missing)
+
+
+def lacking(packages: dict[str, str]) -> list[str]:
+    return [package for package, program in packages.items() if find(program) is None]
 
 
 def run(command: Sequence[str]) -> None:
@@ -75,15 +87,35 @@ def run(command: Sequence[str]) -> None:
 
 @contextmanager
 def services_stay_down() -> Iterator[None]:
-    """Keep Debian from starting the system's own servers, which would take ports and memory."""
-    saved = POLICY.with_name("policy-rc.d.carillon-saved")
-    if POLICY.exists():
-        POLICY.rename(saved)
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
+    """
+    Keep Debian from starting the system's own servers, which would take ports and memory.
+
+    A policy that is already there comes back afterwards, even when an earlier run was killed.
+    """
+    saved = POLICY.with_name(SAVED)
+    folder = os.open(POLICY.parent, os.O_RDONLY)
     try:
-        yield
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        restore_policy(saved)
+        if POLICY.exists():
+            if saved.exists():
+                raise StackError(f"{saved} and {POLICY} both exist: remove the one that is wrong.")
+            POLICY.rename(saved)
+        draft = POLICY.with_name(f"{SAVED}.draft")
+        draft.write_text(NO_SERVICES)
+        draft.chmod(0o755)
+        draft.rename(POLICY)
+        try:
+            yield
+        finally:
+            restore_policy(saved)
     finally:
-        POLICY.unlink(missing_ok=True)
-        if saved.exists():
-            saved.rename(POLICY)
+        os.close(folder)
+
+
+def restore_policy(saved: Path) -> None:
+    """Remove a policy of ours, and put the one that was there before in its place."""
+    if POLICY.exists() and POLICY.read_bytes() == NO_SERVICES.encode():
+        POLICY.unlink()
+    if saved.exists() and not POLICY.exists():
+        saved.rename(POLICY)

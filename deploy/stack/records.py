@@ -30,7 +30,7 @@ class Record:
 
 
 class Records:
-    """One file `<name>.pid` per started process and one `<name>.done` per finished task."""
+    """One file `<name>.pid` per started process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,11 +78,3 @@ class Records:
     def all(self) -> Sequence[Record]:
         names = sorted(path.stem for path in self.folder.glob("*.pid"))
         return [record for name in names if (record := self.read(name))]
-
-    def is_done(self, name: str, version: str) -> bool:
-        path = self.folder / f"{name}.done"
-        return path.exists() and path.read_text() == version
-
-    def write_done(self, name: str, version: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / f"{name}.done").write_text(version)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +12,19 @@ __all__ = ["Probe", "Service", "Task", "fingerprint", "in_order"]
 
 Probe = Callable[[], bool]
 
+# They differ between the shells of one person, and change nothing that a service does.
+INCIDENTAL = {"PATH", "HOME", "TMPDIR"}
+
+# What tools leave behind; the front end's sources count when they have been built.
+UNREAD = {"__pycache__", "node_modules", "frontend"}
+
 
 def always() -> bool:
     return True
+
+
+def never() -> bool:
+    return False
 
 
 def nothing() -> None:
@@ -46,16 +57,21 @@ class Service:
     @property
     def version(self) -> str:
         """Changes when the running process would differ from a new one."""
-        parts = json.dumps([self.command, sorted(self.env.items()), self.content])
+        env = sorted((name, value) for name, value in self.env.items() if name not in INCIDENTAL)
+        parts = json.dumps([self.command, env, self.content])
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Service):
-    """A process that does its work and ends; it is ready when it ended with 0."""
+    """
+    A process that does its work and ends; it is ready when it ended with 0.
 
-    # Says that the work is already there; without it, the last version that ended well decides.
-    done: Probe | None = None
+    Only the work itself knows whether there is any: a database may have been replaced since.
+    """
+
+    # Says that the work is already there, where asking is cheaper than doing.
+    done: Probe = never
 
 
 def in_order(services: Sequence[Service]) -> list[Service]:
@@ -71,12 +87,13 @@ def in_order(services: Sequence[Service]) -> list[Service]:
     return ordered
 
 
-def fingerprint(root: Path, folders: Sequence[str]) -> str:
+def fingerprint(folders: Iterable[Path]) -> str:
     """Digest names, sizes and times of the files below some folders, without reading them."""
     digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix in {".py", ".html", ".txt", ".po"} and "node_modules" not in path.parts:
+    for top in folders:
+        for folder, subfolders, names in os.walk(top):
+            subfolders[:] = sorted(n for n in subfolders if n not in UNREAD and n[0] != ".")
+            for path in [Path(folder, name) for name in sorted(names) if name[0] != "."]:
                 status = path.stat()
                 digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -9,18 +9,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from deploy.stack import carillon
 from deploy.stack.credentials import Credentials
-from deploy.stack.errors import PortTaken, StackBusy, StackError, UnknownService
+from deploy.stack.errors import PortTaken, StackError
 from deploy.stack.layout import MAX_GATEWAYS, Layout
 from deploy.stack.nginx import nginx
 from deploy.stack.postgresql import database_url, postgresql, wipe
 from deploy.stack.probes import is_free
 from deploy.stack.processes import family, is_alive
 from deploy.stack.rabbitmq import ROLES, broker_url, rabbitmq
-from deploy.stack.service import Service
+from deploy.stack.service import Service, Task
+from deploy.stack.settings import FILE, for_services, remember
 from deploy.stack.supervisor import Report, Supervisor
 
 __all__ = ["Stack"]
@@ -39,9 +41,7 @@ class Stack:
             report: gets one line for each service that started or stopped.
         """
         self.layout = layout
-        self.environment = {
-            name: value for name, value in environment.items() if name.startswith("CARILLON_")
-        }
+        self.environment = for_services(environment)
         self.report = report
         self.supervisor = Supervisor(layout.state, layout.root, report)
 
@@ -105,13 +105,24 @@ class Stack:
         if not any(record.alive for record in running) and not is_free(self.layout.port):
             raise PortTaken("nginx", self.layout.port, "CARILLON_PORT")
 
-    def up(self, gateways: int | None = None) -> None:
-        """Start everything; without a number, with as many gateways as there were."""
+    def up(self, gateways: int | None = None, *, with_tasks: bool = True) -> None:
+        """
+        Start everything.
+
+        Args:
+            gateways: how many; as many as there were, unless somebody says so.
+            with_tasks: migrate, load the demo and collect static files, too.
+        """
         with self.lock():
-            count = gateways or max(self.gateways(), default=DEFAULT_GATEWAYS)
+            count = max(self.gateways(), default=DEFAULT_GATEWAYS) if gateways is None else gateways
             numbers = self.check_count(count)
+            check_packages()
+            services = self.services(numbers)
+            # What still runs keeps its settings until nothing can be refused any more.
+            self.supervisor.check_ports(services)
+            remember(self.layout, self.environment)
             self.stop_gateways_above(count)
-            self.supervisor.up(self.services(numbers))
+            self.supervisor.up([one for one in services if with_tasks or not isinstance(one, Task)])
 
     def scale(self, gateways: int) -> None:
         """Change the number of gateways; nothing else is touched, and nginx is not reloaded."""
@@ -119,6 +130,7 @@ class Stack:
             numbers = self.check_count(gateways)
             if not self.is_running("nginx"):
                 raise StackError("The stack is not running: start it with `make stack`.")
+            check_packages()
             self.stop_gateways_above(gateways)
             names = [f"gateway-{number}" for number in numbers]
             self.supervisor.up(self.choose([n for n in names if not self.is_running(n)], gateways))
@@ -134,7 +146,7 @@ class Stack:
                 # The embedded form keeps its database beside these.
                 for name in ("beat", "log", "metrics", "nginx", "rabbitmq", "run", "static"):
                     shutil.rmtree(self.layout.state / name, ignore_errors=True)
-                for name in ("credentials.json", "roles.sql"):
+                for name in ("credentials.json", "roles.sql", FILE):
                     (self.layout.state / name).unlink(missing_ok=True)
 
     def start(self, *names: str) -> None:
@@ -206,7 +218,7 @@ class Stack:
             known = {service.name: service for service in self.services(self.check_count(count))}
         for name in names:
             if name not in known:
-                raise UnknownService(name, list(known))
+                raise StackError(f"There is no service {name!r}: choose from {', '.join(known)}.")
         return [known[name] for name in names]
 
     @contextmanager
@@ -219,8 +231,17 @@ class Stack:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StackBusy(self.layout.state) from None
+                raise StackError(
+                    f"Another command works on {self.layout.state}: "
+                    "wait for it to end, then try again."
+                ) from None
             yield
+
+
+def check_packages() -> None:
+    """Refuse to start Carillon with a Python that lacks its packages; stopping needs none."""
+    if find_spec("django") is None:
+        raise StackError("Carillon's Python packages are not installed: run `make stack` first.")
 
 
 def base_environment() -> dict[str, str]:

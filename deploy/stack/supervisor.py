@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deploy.stack.errors import PortTaken, ServiceFailed, ServiceStuck
+from deploy.stack.errors import PortTaken, StackError
 from deploy.stack.probes import is_free
 from deploy.stack.processes import Identity, end, exit_status, is_alive, spawn, uninterrupted
 from deploy.stack.records import Record, Records
@@ -75,9 +75,7 @@ class Supervisor:
     def is_current(self, service: Service) -> bool:
         """Tell that nothing has to be done for a service."""
         if isinstance(service, Task):
-            if service.done is not None:
-                return service.done()
-            return self.records.is_done(service.name, service.version)
+            return service.done()
         record = self.records.read(service.name)
         return record is not None and record.alive and record.version == service.version
 
@@ -117,7 +115,6 @@ class Supervisor:
         status = exit_status(start.identity)
         if isinstance(service, Task) and status == 0:
             self.records.forget(service.name)
-            self.records.write_done(service.name, service.version)
             self.report(f"{service.name:<13} done in {start.seconds:.1f} s")
             return True
         if status is not None:
@@ -133,12 +130,14 @@ class Supervisor:
             raise self.failure(start, f"was not ready within {service.start_seconds:.0f} s")
         return False
 
-    def failure(self, start: Start, reason: str) -> ServiceFailed:
+    def failure(self, start: Start, reason: str) -> StackError:
+        """Word an error that shows the end of the log."""
         log = self.log(start.service.name)
         with log.open("rb") as output:
             output.seek(start.log_offset)
             lines = output.read().decode(errors="replace").splitlines()
-        return ServiceFailed(start.service.name, reason, log, "\n".join(lines[-TAIL_LINES:]))
+        first = f"{start.service.name} {reason}. The end of {log}:"
+        return StackError("\n    ".join([first, *lines[-TAIL_LINES:]]))
 
     def stop(self, records: Sequence[Record], *, at_once: bool = False) -> None:
         """
@@ -164,7 +163,10 @@ class Supervisor:
         seconds = 0 if at_once else record.stop_seconds
         left = end(record.identity, record.stop_signal, seconds)
         if left:
-            raise ServiceStuck(record.name, left)
+            pids = ", ".join(map(str, left))
+            raise StackError(
+                f"{record.name} did not end, not even after SIGKILL: look at process {pids}."
+            )
         self.records.forget(record.name)
         if was_alive:
             self.report(f"{record.name:<13} stopped in {time.monotonic() - began:.1f} s")

@@ -6,11 +6,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from gunicorn.glogging import Logger
+
 from shared.settings import env
-from shared.telemetry import exporter
+from shared.telemetry import exporter, logging
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
+    from gunicorn.config import Config
     from gunicorn.workers.base import Worker
 
 bind = env.text("CARILLON_WEB_BIND", "127.0.0.1:8000")
@@ -35,7 +38,20 @@ control_socket_disable = True
 # nginx overwrites these headers and is the only one who can reach us.
 forwarded_allow_ips = "127.0.0.1"
 accesslog = None
-errorlog = "-"
+
+
+class JsonLogger(Logger):  # type: ignore[misc]
+    """Hands gunicorn's own lines to our formatter; its settings know no other way to."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        # The master imports no Django, which would do this in each worker.
+        logging.configure({"level": env.text("CARILLON_LOG_LEVEL", "INFO").upper()})
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = JsonLogger
 
 _exporter_runs = False
 

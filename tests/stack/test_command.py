@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deploy.stack.layout import ROOT, Layout
+from deploy.stack.settings import FILE, for_services, recall, remember
 
 COMMAND = [sys.executable, "-m", "deploy.stack"]
 
@@ -46,10 +48,21 @@ def test_port_that_is_none(port: str) -> None:
     assert result.stderr.startswith(f"CARILLON_PORT is '{port}': write a number from 1 to ")
 
 
+def test_taken_port_of_another_form(layout: Layout) -> None:
+    """The port of `make run` is checked in the same way."""
+    assert run("check", str(layout.port)).returncode == 0
+    with socket.create_server(("127.0.0.1", layout.port)):
+        result = run("check", str(layout.port))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Port {layout.port} (Carillon) is taken: ")
+    assert run("check", "http").stderr.startswith("CARILLON_PORT is 'http': write a number ")
+
+
 @pytest.mark.parametrize("number", ["0", "17", "-1"])
-def test_number_of_gateways(layout: Layout, number: str) -> None:
+@pytest.mark.parametrize("words", ["scale -- {}", "up --gateways={}"])
+def test_number_of_gateways(layout: Layout, words: str, number: str) -> None:
     """More gateways than nginx has slots for are refused, and none at all."""
-    result = run("scale", "--", number, CARILLON_STATE_DIR=str(layout.state))
+    result = run(*words.format(number).split(), CARILLON_STATE_DIR=str(layout.state))
     assert result.returncode == 1
     assert result.stderr == f"There can be 1 to 16 gateways, not {number}.\n"
 
@@ -59,6 +72,41 @@ def test_scale_without_a_stack(layout: Layout) -> None:
     result = run("scale", "2", CARILLON_STATE_DIR=str(layout.state))
     assert result.returncode == 1
     assert result.stderr == "The stack is not running: start it with `make stack`.\n"
+
+
+def test_other_settings_than_those_of_the_stack(layout: Layout) -> None:
+    """What a shell has set decides how a stack starts, not what is said of the one that runs."""
+    remember(layout, {"CARILLON_DEMO": "1"})
+    assert (layout.state / FILE).stat().st_mode & 0o077 == 0
+    shell = {"CARILLON_STATE_DIR": str(layout.state), "CARILLON_PORT": "x", "CARILLON_APPS": "y"}
+    result = run("status", **shell)
+    assert result.returncode == 1
+    assert f"http://127.0.0.1:{layout.port}\n" in result.stdout
+    found = recall(shell)
+    assert Layout.from_environment(found) == replace(layout, sandbox=False)
+    assert for_services(found) == {"CARILLON_DEMO": "1"}
+
+
+def test_without_packages(layout: Layout) -> None:
+    """Any Python can stop a stack, ask for it and refuse; starting takes Carillon's packages."""
+    for verb, words in {"down": "", "up": "packages are not installed: run `make stack`"}.items():
+        result = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", ISOLATED, verb],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "CARILLON_STATE_DIR": str(layout.state)},
+            capture_output=True,
+            text=True,
+        )
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+ISOLATED = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from deploy.stack.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def test_down_without_a_stack(layout: Layout) -> None:

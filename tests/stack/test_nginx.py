@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -25,7 +25,8 @@ from tests.stack.conftest import ENV, echo
 
 pytestmark = pytest.mark.servers
 
-WIDE = {
+SETTINGS = {
+    "CARILLON_PUBLIC_ORIGINS": "http://chat.test,http://127.0.0.1",
     "CARILLON_NGINX_CONNECTIONS_PER_IP": "10000",
     "CARILLON_NGINX_HANDSHAKES_PER_SECOND": "1000",
 }
@@ -55,8 +56,8 @@ class Front:
         self.supervisor = supervisor
         self.layout = layout
 
-    def start(self, **limits: str) -> None:
-        self.supervisor.up([nginx(self.layout, ENV, WIDE | limits, ())])
+    def start(self, **settings: str) -> None:
+        self.supervisor.up([nginx(self.layout, ENV, SETTINGS | settings, ())])
 
     def start_gateway(self, number: int) -> None:
         self.supervisor.up([echo(f"gateway-{number}", self.layout.gateway(number))])
@@ -135,11 +136,33 @@ def test_rendering(layout: Layout) -> None:
     assert "${" not in service.content
 
 
+@pytest.mark.parametrize("name", ["a b", 'quo"te', "semi;colon", "{brace}", "back\\slash"])
+def test_odd_folders(layout: Layout, lines: list[str], name: str) -> None:
+    """The state folder may have any name."""
+    odd = replace(layout, state=layout.state / name)
+    (odd.state / "static").mkdir(parents=True)
+    (odd.state / "static" / "site.js").touch()
+    supervisor = Supervisor(odd.state, odd.root, lines.append)
+    front = Front(supervisor, odd)
+    try:
+        front.start()
+        assert front.ask("/static/site.js").status == 200
+        wait_for(lambda: len(front.log()) == 1)
+    finally:
+        supervisor.down(at_once=True)
+
+
 def test_template_with_an_unknown_variable(layout: Layout) -> None:
     """A variable without a value is an error that names it; nginx's own are left alone."""
     assert render("$host ${CARILLON_X}", {"CARILLON_X": "1"}) == "$host 1"
     with pytest.raises(StackError, match="CARILLON_Y"):
         render("${CARILLON_Y}", variables(layout, {}))
+
+
+def test_folder_like_a_variable(layout: Layout) -> None:
+    """The one name that nginx cannot be given is refused with a sentence."""
+    with pytest.raises(StackError, match="set CARILLON_STATE_DIR to a folder without one"):
+        nginx(replace(layout, state=layout.state / "$host"), ENV, {}, ())
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
@@ -232,6 +255,47 @@ def test_static_files(front: Front) -> None:
     assert front.ask("/static/site.0123456789ab.js", "POST").status == 403
 
 
+@pytest.mark.parametrize("path", ["/static/admin", "/static/admin/", "/static/"])
+def test_static_folders(front: Front, path: str) -> None:
+    """A folder is no file: neither a redirect nor a list, and nothing to keep for ever."""
+    (front.layout.state / "static" / "admin").mkdir(parents=True)
+    front.start()
+    answer = front.ask(path)
+    assert answer.status == 404
+    assert "Cache-Control" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/rooms/", "/static/site.js", *SOCKET_PATHS])
+def test_other_hosts(front: Front, path: str) -> None:
+    """A host that is none of the public origins' is refused before anybody behind nginx sees it."""
+    front.start()
+    assert front.ask(path, headers={"Host": "evil.test"}).status == 400
+    wait_for(lambda: len(front.log()) == 1)
+    assert front.log()[0]["upstream"] == ""
+
+
+@pytest.mark.parametrize(
+    ("origins", "host"),
+    [
+        ("https://Chat.Example.org", "chat.example.org"),
+        ("http://a.test, http://b.test:8080", "b.test:8080"),
+        ("http://[::1]:8080", "[::1]:8080"),
+        ("http://" + "long." * 40 + "test", "long." * 40 + "test"),
+    ],
+)
+def test_hosts_of_origins(front: Front, origins: str, host: str) -> None:
+    """Every host of the public origins is served."""
+    front.start(CARILLON_PUBLIC_ORIGINS=origins)
+    assert front.ask("/rooms/", headers={"Host": host}).status == 200
+
+
+@pytest.mark.parametrize("origins", ["*", "chat.test", "http://a;b", "http://*.test", "http://a b"])
+def test_origins_that_are_none(layout: Layout, origins: str) -> None:
+    """What is no exact origin never reaches nginx's configuration."""
+    with pytest.raises(StackError, match="write exact origins"):
+        variables(layout, {"CARILLON_PUBLIC_ORIGINS": origins})
+
+
 def test_large_bodies(front: Front) -> None:
     """A body over the limit is refused before it is read."""
     front.start()
@@ -246,11 +310,14 @@ def test_large_bodies(front: Front) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        (
+            b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 3\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        ),
+        b"GET / HTTP/1.1\r\nHost: chat.test\r\nHost: chat.test\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: chat.test\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: chat.test\r\n\r\n",
     ],
     ids=["two lengths", "two hosts", "no host", "20 KB header", "NUL"],
 )
@@ -265,7 +332,8 @@ def test_slow_header(front: Front) -> None:
     front.start()
     began = time.monotonic()
     front.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n")
-    assert 4 < time.monotonic() - began < 8
+    # Far below nginx's own 60 s, however busy the machine is.
+    assert 4.5 < time.monotonic() - began < 30
 
 
 def test_access_log(front: Front) -> None:
@@ -297,14 +365,18 @@ def test_connections_of_one_address(front: Front) -> None:
 
 
 def test_handshakes_of_one_address(front: Front) -> None:
-    """Ten times the rate at once pass; more are refused with 429."""
+    """Ten times the rate at once pass, and the rate after that; more are refused with 429."""
     front.start(CARILLON_NGINX_HANDSHAKES_PER_SECOND="1")
-    results = Counter[int | str]()
-    for _ in range(20):
+    began = time.monotonic()
+    passed = 0
+    while True:
         with front.shake() as result:
-            results[result] += 1
-    assert 10 <= results[1] <= 13
-    assert results[1] + results["HTTP/1.1 429 Too Many Requests"] == 20
+            if result != 1:
+                break
+        passed += 1
+        assert passed <= 12 + (time.monotonic() - began)
+    assert passed >= 10
+    assert result == "HTTP/1.1 429 Too Many Requests"
 
 
 def test_no_gateway(front: Front) -> None:
@@ -314,7 +386,8 @@ def test_no_gateway(front: Front) -> None:
     began = time.monotonic()
     with front.shake() as result:
         assert result == "HTTP/1.1 502 Bad Gateway"
-    assert time.monotonic() - began < 1
+    # A slot that is waited for would take a second, and there are 16, asked twice.
+    assert time.monotonic() - began < 10
     assert front.ask("/rooms/").status == 200
 
 
