@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from shared.chat.actions import do_delete_message
 from shared.chat.models import ChatRoom, Membership, Message
 from shared.realtime import streams
+from shared.realtime.admin import SystemWritten
 
 if TYPE_CHECKING:
     from shared.accounts.models import User
@@ -51,7 +52,7 @@ class ChatRoomAdmin(_ChatRoomAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(_MessageAdmin):
+class MessageAdmin(SystemWritten, _MessageAdmin):
     """Read-only, but for deleting, which redacts the log and tells the readers."""
 
     list_display = ("id", "room", "username", "content", "timestamp", "deleted_at")
@@ -70,12 +71,3 @@ class MessageAdmin(_MessageAdmin):
         for message_id in messages.values_list("pk", flat=True):
             do_delete_message(user, message_id)
         self.message_user(request, "The messages are deleted for all readers.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False

@@ -7,6 +7,8 @@ from django.http import HttpRequest
 
 from shared.realtime.models import Deployment, Stream
 
+__all__ = ["SystemWritten"]
+
 if TYPE_CHECKING:
     _DeploymentAdmin = admin.ModelAdmin[Deployment]
     _StreamAdmin = admin.ModelAdmin[Stream]
@@ -14,8 +16,8 @@ else:
     _DeploymentAdmin = _StreamAdmin = admin.ModelAdmin
 
 
-class _SystemWritten:
-    """Rows that only the log itself writes; people may look."""
+class SystemWritten:
+    """For rows that only the system writes; people may look. A mixin before ModelAdmin."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -28,12 +30,12 @@ class _SystemWritten:
 
 
 @admin.register(Stream)
-class StreamAdmin(_SystemWritten, _StreamAdmin):
+class StreamAdmin(SystemWritten, _StreamAdmin):
     list_display = ("channel", "head", "epoch", "created")
     search_fields = ("channel__startswith",)
     show_full_result_count = False
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(_SystemWritten, _DeploymentAdmin):
+class DeploymentAdmin(SystemWritten, _DeploymentAdmin):
     list_display = ("incarnation", "timeline")
