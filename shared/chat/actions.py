@@ -23,6 +23,7 @@ from shared.chat.exceptions import (
 )
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
 from shared.realtime import streams
+from shared.realtime.drafts import encode_data
 from shared.realtime.publish import Published, publish
 from shared.realtime.text import refuse_text
 from shared.realtime.transactions import retry_on_deadlock
@@ -213,7 +214,7 @@ def _repeat(message: Message, room: ChatRoom, content: str) -> Sent:
         channel=room.channel,
         epoch=epoch,
         offset=message.offset,
-        data=streams.encode_data(message.as_data()),
+        data=encode_data(message.as_data()),
         time=message.timestamp.timestamp(),
     )
     return Sent(message, published, repeated=True)

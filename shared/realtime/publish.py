@@ -17,8 +17,8 @@ from django.db import transaction
 from shared.broker import bell
 from shared.broker.wire import Published
 from shared.realtime import streams
+from shared.realtime.drafts import Draft, Entry, encode_data
 from shared.realtime.namespaces import namespace_of
-from shared.realtime.streams import Draft
 from shared.telemetry import metrics
 
 __all__ = ["Draft", "Published", "apublish", "apublish_many", "publish", "publish_many"]
@@ -58,7 +58,7 @@ def publish_many(drafts: Sequence[Draft]) -> list[Published]:
     """
     started = time.monotonic()
     # All that can be refused is refused before anything is written.
-    entries = [streams.Entry(draft, streams.encode_data(draft.data)) for draft in drafts]
+    entries = [Entry(draft, encode_data(draft.data)) for draft in drafts]
     logged = [namespace_of(draft.channel).history_size > 0 for draft in drafts]
     # No savepoint: a database error in here spoils the caller's transaction in any case.
     with transaction.atomic(savepoint=False):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -17,19 +16,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from shared.broker.wire import Published
-from shared.realtime.exceptions import InvalidData
+from shared.realtime.drafts import Entry, encode_data
 from shared.realtime.models import Deployment, Publication, Stream
 from shared.realtime.namespaces import namespace_of
 from shared.realtime.positions import Position
 
 __all__ = [
-    "DATA_BYTES",
     "REDACTED",
-    "Draft",
-    "Entry",
     "Head",
     "append_many",
-    "encode_data",
     "head",
     "heads",
     "read",
@@ -37,7 +32,6 @@ __all__ = [
     "touch",
 ]
 
-DATA_BYTES = 64 * 1024
 _PAGE = 200
 # What a reader gets for a thin publication whose domain row is gone.
 REDACTED: Mapping[str, str] = {"type": "redacted"}
@@ -63,53 +57,11 @@ _HEADS_SQLITE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """
-    A publication before it has a place.
-
-    Attributes:
-        channel: where it goes.
-        data: a JSON object of at most 64 KiB; what clients see.
-        ref: stores a thin publication: the log keeps this id of a domain row instead of the
-            data, and the namespace's `load` makes the data again for later readers.
-    """
-
-    channel: str
-    data: Mapping[str, object]
-    ref: int | None = None
-
-
-class Entry(NamedTuple):
-    """A draft and its data as text, ready to be stored."""
-
-    draft: Draft
-    text: str
-
-
 class Head(NamedTuple):
     """Where a stream stands."""
 
     stream_id: int
     position: Position
-
-
-def encode_data(data: Mapping[str, object]) -> str:
-    """
-    Return the data as JSON text.
-
-    Raises:
-        InvalidData: no JSON object, over 64 KiB, or with a character PostgreSQL cannot keep.
-    """
-    if not isinstance(data, Mapping):
-        raise InvalidData("A publication's data is a JSON object.")
-    try:
-        text = msgspec.json.encode(data).decode()
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise InvalidData(f"A publication's data must be JSON: {error}") from error
-    if len(text.encode()) > DATA_BYTES:
-        raise InvalidData(f"A publication's data has at most {DATA_BYTES} bytes.")
-    return text
 
 
 def touch(channel: str) -> Head:

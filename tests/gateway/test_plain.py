@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from services.gateway import plain
 from shared.broker.wire import Published
+from shared.realtime.drafts import encode_data
 from shared.realtime.exceptions import ErrorCode
 from shared.realtime.positions import Position
-from shared.realtime.streams import encode_data
 
 JSON = st.recursive(
     st.none()

@@ -10,11 +10,11 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 
 from shared.broker.wire import Published
+from shared.realtime.drafts import DATA_BYTES
 from shared.realtime.exceptions import InvalidChannel, InvalidData, UnknownNamespace
 from shared.realtime.history import history
 from shared.realtime.models import Publication, Stream
 from shared.realtime.publish import Draft, apublish, apublish_many, publish, publish_many
-from shared.realtime.streams import DATA_BYTES
 from tests.shared.realtime.conftest import Thin
 
 pytestmark = pytest.mark.django_db(transaction=True)
