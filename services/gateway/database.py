@@ -2,8 +2,10 @@
 The gateway's database threads: the only place where the event loop meets the ORM.
 
 They are not Django's one thread-sensitive thread: a query that hangs there would hold up every
-connection. A call that gets no answer in three seconds is given up. Whether the database as a whole
-is away is for `watch` to say, which logs an outage once: a lock that somebody holds is none.
+connection. A call that gets no answer in three seconds is given up. Writers wait for locks, so one
+thread is always kept from them, for handshakes and catch-ups. Whether the database as a whole is
+away is for `watch` to say, in a thread of its own, which logs an outage once: a lock that somebody
+holds is none.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import (
     DatabaseError,
     DataError,
     IntegrityError,
     InterfaceError,
     close_old_connections,
-    connection,
 )
+
+from shared.realtime import streams
 
 __all__ = ["DatabaseAway", "DatabaseThreads"]
 
@@ -40,9 +44,10 @@ class DatabaseThreads:
     """A few threads that run ORM calls for the event loop."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(
-            settings.CARILLON_GATEWAY_DATABASE_THREADS, thread_name_prefix="database"
-        )
+        threads = settings.CARILLON_GATEWAY_DATABASE_THREADS
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._watching = ThreadPoolExecutor(1, thread_name_prefix="database-watch")
+        self._writers = asyncio.Semaphore(max(1, threads - 1))
         # None while the database answers, else what it said when it first did not.
         self.outage: str | None = None
 
@@ -55,27 +60,28 @@ class DatabaseThreads:
                 are not there, as in the middle of a restore. A call that was running may still
                 take effect.
         """
-        queued = self._executor.submit(partial(_with_connection, call, *args, **kwargs))
-        waiting = asyncio.wrap_future(queued)
+        return await _answer(
+            self._executor.submit(_with_connection, partial(call, *args, **kwargs))
+        )
+
+    async def write[**P, R](self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do what `run` does, for a call that may have to wait for a lock."""
         try:
-            done, _ = await asyncio.wait({waiting}, timeout=_ANSWER_SECONDS)
-            if not done:
-                raise DatabaseAway(f"no answer in {_ANSWER_SECONDS:g} s")
-            return waiting.result()
-        except (IntegrityError, DataError):
-            # Answers to this very call.
-            raise
-        except (DatabaseError, InterfaceError) as error:
-            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
-        finally:
-            # Also when the caller is cancelled: nobody will ask for the result.
-            waiting.cancel()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._writers.acquire()
+        except TimeoutError as error:
+            raise DatabaseAway("all writers wait") from error
+        loop = asyncio.get_running_loop()
+        queued = self._executor.submit(_with_connection, partial(call, *args, **kwargs))
+        # When its thread is free again, not when nobody waits for the answer anymore.
+        queued.add_done_callback(lambda _: loop.call_soon_threadsafe(self._writers.release))
+        return await _answer(queued)
 
     async def watch(self) -> None:
         """Ask the database every other second, for ever, and tell of its going and coming."""
         while True:
             try:
-                await self.run(_ask)
+                await _answer(self._watching.submit(_with_connection, _ask))
             except DatabaseAway as error:
                 if self.outage is None:
                     self.outage = str(error) or "no connection"
@@ -88,17 +94,36 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """Take no more calls; those waiting are dropped."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._executor, self._watching):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _answer[R](queued: Future[R]) -> R:
+    waiting = asyncio.wrap_future(queued)
+    try:
+        done, _ = await asyncio.wait({waiting}, timeout=_ANSWER_SECONDS)
+        if not done:
+            raise DatabaseAway(f"no answer in {_ANSWER_SECONDS:g} s")
+        return waiting.result()
+    except (IntegrityError, DataError):
+        # Answers to this very call.
+        raise
+    except (DatabaseError, InterfaceError) as error:
+        raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
+    finally:
+        # Also when the caller is cancelled: nobody will ask for the result.
+        waiting.cancel()
 
 
 def _ask() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Read what every handshake needs: missing tables and rights are an outage, too."""
+    streams.heads([])
+    Session.objects.exists()
 
 
-def _with_connection[**P, R](call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def _with_connection[R](call: Callable[[], R]) -> R:
     close_old_connections()
     try:
-        return call(*args, **kwargs)
+        return call()
     finally:
         close_old_connections()

@@ -96,7 +96,9 @@ class Doorbell:
         return time.monotonic() - max(self._silent_since, self._answers_since)
 
     async def run(self) -> None:
-        """Listen and watch, for ever."""
+        """Listen and watch, for ever; when started again, with a new layer."""
+        self._abandon()
+        self._unheard = 0
         self._listen()
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
@@ -137,6 +139,8 @@ class Doorbell:
         match event.get("type"):
             case "bell.ring":
                 metrics.BROKER_MESSAGES_RECEIVED.labels(kind="bell").inc()
+                # Hearing, though probes may be far behind in a long queue.
+                self._unheard = 0
                 for publication in read_bell(event):
                     self._on_publication(publication)
             case "gateway.probe":

@@ -120,19 +120,19 @@ class LiveChannel:
         """End a hold; its owner joins the group in the same step or gives up."""
         self._holds.discard(hold)
 
-    def start(self, stream_id: int | None, position: Position) -> None:
+    def start(self, stream_id: int | None, position: Position) -> bool:
         """
         Set out from where the log stands.
 
-        Whatever came before is judged now. It may leave the channel waiting for something that is
-        missing; the caller then has it repaired.
+        Whatever came before is judged now. False when it says that the log must be asked again:
+        something before it is missing, or it has another epoch.
         """
         self.stream_id, self.position = stream_id, position
         for hold in self._holds:
             hold.complete_from = position
         early, self._early = sorted(self._early.items()), {}
-        for _, publication in early:
-            self.accept(publication)
+        verdicts = [self.accept(publication) for _, publication in early]
+        return not {Verdict.EARLY, Verdict.FOREIGN}.intersection(verdicts)
 
     def accept(self, publication: Published) -> Verdict:
         """Deliver a publication if it is the next one; else drop it or keep it for later."""

@@ -117,7 +117,7 @@ class PlainConnection:
         """Have the namespace store and publish a message; its frame is the acknowledgement."""
         started = time.monotonic()
         try:
-            outcome = await self._gateway.database.run(_publish, self._user, channel, message)
+            outcome = await self._gateway.database.write(_publish, self._user, channel, message)
         except Refused as error:
             self.refuse(error, message)
             if error.code is ErrorCode.PERMISSION_DENIED:

@@ -70,10 +70,11 @@ class Repair:
         Raises:
             DatabaseAway: the log cannot be read; the head check will try again.
         """
-        while (running := self._running.get(live)) is not None:
-            # It may have read before what the caller knows of was committed.
+        if (running := self._running.get(live)) is not None:
+            # It may have read before what the caller knows of was committed; the next one has not.
             await asyncio.wait({running})
-        await asyncio.shield(self._begin(live, cause="subscribe", grace=0.0))
+        task = self._running.get(live) or self._begin(live, cause="subscribe", grace=0.0)
+        await asyncio.shield(task)
 
     def check_soon(self) -> None:
         """Run a head check of all channels now, as after a time without bells."""

@@ -32,3 +32,7 @@ CARILLON_GATEWAY_DATABASE_THREADS = env.integer(
 # Deliberately without a "default": consumers publish through the log, never through the layer,
 # and the doorbell is the layer's one member (it makes its own object, which it can replace).
 CHANNEL_LAYERS: dict[str, object] = {}
+
+if (_pool := DATABASES["default"].get("OPTIONS", {}).get("pool")) is not None:
+    # Each thread may hold a connection, and so may the one that watches.
+    _pool["max_size"] = CARILLON_GATEWAY_DATABASE_THREADS + 1

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NotSubscribed", "Since", "Subscriber"]
 
+# Reads until a catch-up that does not come together is given up.
+_ROUNDS = 5
+
 # Where a client stood in each channel it wants; None for "from now on".
 type Since = Mapping[str, Position | None]
 
@@ -75,19 +78,30 @@ class Subscriber:
             await self._meet(live, hold)
 
     async def _meet(self, live: LiveChannel, hold: Hold) -> None:
-        """Bring what was read, what is held and what the group has to where they overlap."""
-        recovery = self._recoveries[live.channel]
-        if live.position is None:
-            live.start(recovery.stream_id, recovery.head)
-            if live.is_waiting:
+        """
+        Bring what was read, what is held and what the group has to where they overlap.
+
+        That takes a round or two. Where it does not come to an end, as while the database is being
+        restored, the hold counts as broken, and the connection is told to read history.
+        """
+        for _ in range(_ROUNDS):
+            recovery = self._recoveries[live.channel]
+            if live.position is None and not live.start(recovery.stream_id, recovery.head):
                 self._repair.on_gap(live, Verdict.EARLY)
-        # Another connection may have set the channel out from a later read than ours.
-        while _before(recovery.head, hold.complete_from):
-            recovery = await self._database.run(recover, live.channel, self._since[live.channel])
-            self._recoveries[live.channel] = recovery
-        # Or the group lags behind what this connection has seen.
-        while _before(live.position, recovery.head):
-            await self._repair.level(live)
+            if hold.broken:
+                return
+            if _before(recovery.head, hold.complete_from):
+                # Another connection has set the channel out from a later read than ours.
+                since = self._since[live.channel]
+                self._recoveries[live.channel] = await self._database.run(
+                    recover, live.channel, since
+                )
+            elif _before(live.position, recovery.head):
+                # The group lags behind what this connection has seen.
+                await self._repair.level(live)
+            else:
+                return
+        hold.broken = True
 
     def complete(self, connection: Member) -> None:
         """

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import enum
 
-from amqp.exceptions import AMQPError, MessageNacked, RecoverableConnectionError
+from amqp.exceptions import MessageNacked
 from kombu import Connection, Producer
-from kombu.exceptions import OperationalError
 
 from shared.broker.topology import GROUPS_EXCHANGE
 
@@ -83,12 +82,11 @@ class Sender:
         except TimeoutError as error:
             self.drop()
             raise SendFailed(Failure.TIMEOUT, "no confirm in time") from error
-        except (AMQPError, RecoverableConnectionError, OperationalError, OSError) as error:
+        except Exception as error:
+            # On a connection that is cut at the wrong moment py-amqp raises more than its own
+            # errors and OSError.
             self.drop()
             raise SendFailed(Failure.CONNECTION, f"{type(error).__name__}: {error}") from error
-        except Exception:
-            self.drop()
-            raise
 
     def drop(self) -> None:
         """Forget the connection without the polite goodbye, which would wait for a dead peer."""

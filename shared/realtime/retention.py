@@ -6,9 +6,10 @@ Only the oldest end is cut, and the head stays, so an offset is never handed out
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Max, OuterRef, Subquery
 from django.utils import timezone
 
@@ -17,6 +18,8 @@ from shared.realtime.models import Publication, Stream
 from shared.realtime.namespaces import Namespace, namespace_of
 
 __all__ = ["trim"]
+
+logger = logging.getLogger(__name__)
 
 _STREAMS_AT_ONCE = 500
 
@@ -30,8 +33,13 @@ def trim() -> dict[str, int]:
     """
     removed: dict[str, int] = {}
     for namespace, stream_ids in _batches():
-        with transaction.atomic():
-            count = _trim_to_size(namespace, stream_ids) + _trim_to_age(namespace, stream_ids)
+        try:
+            with transaction.atomic():
+                count = _trim_to_size(namespace, stream_ids) + _trim_to_age(namespace, stream_ids)
+        except OperationalError as error:
+            # A lock or a time-out: these streams' turn comes again, the others' is now.
+            logger.warning("Streams of %s were not trimmed: %s", namespace.name, error)
+            continue
         removed[namespace.name] = removed.get(namespace.name, 0) + count
     return removed
 

@@ -19,7 +19,11 @@ _SQLITE = {
 _POSTGRESQL = {
     "connect_timeout": 3,
     # A request waits for a stream's row at most this long; then it fails and can be repeated.
-    "options": "-c lock_timeout=2000 -c statement_timeout=30000",
+    # A transaction that is left open holds its locks no longer than ten.
+    "options": (
+        "-c lock_timeout=2000 -c statement_timeout=30000"
+        " -c idle_in_transaction_session_timeout=10000"
+    ),
     # A server that went away without a word is noticed in seconds, not in the kernel's hours.
     "keepalives_idle": 5,
     "keepalives_interval": 2,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from django.db import connection, transaction
@@ -75,6 +75,25 @@ async def test_handshake_while_the_database_hangs(
     cookie = cookie_of(alice)
     async with nobody_can_write("chat:lobby"), Peer("/ws/chat/lobby/", cookie) as peer:
         assert peer.greeting["type"] == "connection_established"
+
+
+async def test_handshake_while_many_wait_for_a_lock(
+    gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf
+) -> None:
+    """However many senders wait for one room, others connect, and the gateway stays ready."""
+    cookie = cookie_of(alice)
+    async with AsyncExitStack() as stack:
+        senders = [
+            await stack.enter_async_context(Peer("/ws/chat/lobby/", cookie)) for _ in range(8)
+        ]
+        async with nobody_can_write("chat:lobby"):
+            for sender in senders:
+                await sender.send(message="waits")
+            async with asyncio.timeout(2), Peer("/ws/notifications/", cookie) as peer:
+                assert peer.greeting["type"] == "connection_established"
+            for sender in senders:
+                assert (await sender.receive())["code"] == 100
+            assert gateway.database.outage is None
 
 
 async def test_hung_queries_do_not_stop_the_loop(

@@ -14,7 +14,7 @@ from shared.chat.actions import do_delete_message, do_send_message
 from shared.chat.models import ChatRoom
 from shared.realtime import deployment, streams
 from shared.realtime.history import RECOVERY_PUBLICATIONS
-from shared.realtime.models import Publication
+from shared.realtime.models import Publication, Stream
 from shared.realtime.publish import Draft, publish_many
 from tests.gateway.peer import Peer, eventually
 
@@ -259,3 +259,20 @@ async def test_two_first_readers_of_a_channel(
     slow.leave(first)
     quick.leave(second)
     database.close()
+
+
+async def test_log_that_went_back_while_people_are_there(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
+) -> None:
+    """Between a restore and its being told, whoever comes is greeted in time, and told to read."""
+    async with Peer("/ws/chat/lobby/", cookie_of(alice)) as staying:
+        await gateway.database.run(say, alice, 1, 6)
+        place = (await staying.receive_many(6))[2]
+
+        def go_back() -> None:
+            Publication.objects.filter(offset__gt=3).delete()
+            Stream.objects.filter(channel="chat:lobby").update(head=3)
+
+        await gateway.database.run(go_back)
+        async with Peer(since(place), cookie_of(bob)) as coming:
+            assert (await coming.receive())["type"] == "reset"
