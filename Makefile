@@ -5,7 +5,7 @@ STACK := $(PYTHON_) -m deploy.stack
 PYTEST := $(PYTHON_) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit stack stack-down scale lint fmt lock
+.PHONY: help run test test-unit stack manage stack-down scale lint fmt lock
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=
 	@deploy/bootstrap base assets
 	@$(STACK) install
 	@$(STACK) up $(if $(GATEWAYS),--gateways=$(GATEWAYS))
+
+manage: ## Run manage.py on the stack's database: make manage ARGS="createsuperuser".
+	@deploy/bootstrap stack manage -- $(or $(ARGS),help)
 
 stack-down: ## Stop the real form; data stays.
 	@deploy/bootstrap stack down

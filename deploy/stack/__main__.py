@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("scale", help="change the number of gateways while the rest runs")
     one.add_argument("gateways", type=int, metavar="N")
     verbs.add_parser("status", help="list the services; exit status 1 when one does not run")
+    one = verbs.add_parser("manage", help="run manage.py beside the stack, on its database")
+    one.add_argument("arguments", nargs="+", metavar="ARG", help="after a `--`")
     one = verbs.add_parser("check", help="say whether the stack's port is free")
     one.add_argument("port", nargs="?", help="another one, such as that of `make run`")
     one = verbs.add_parser("install", help="install the missing Debian packages")
@@ -50,19 +52,25 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         # They speak of the stack that runs, not of one that this shell would start.
-        is_about_running = options.verb in {"down", "scale", "status"}
+        is_about_running = options.verb in {"down", "manage", "scale", "status"}
         environment = recall(os.environ) if is_about_running else os.environ
         stack = Stack(Layout.from_environment(environment), environment, say)
         match options.verb:
             case "up":
                 stack.up(options.gateways)
-                say(f"Carillon runs at http://127.0.0.1:{stack.layout.port}")
+                say(
+                    f"Carillon runs at http://127.0.0.1:{stack.layout.port} - sign in as alice or "
+                    "bob, password carillon. `make stack-down` stops it."
+                )
             case "down":
                 stack.down(and_wipe=options.wipe)
+                say("Nothing of the stack runs.")
             case "scale":
                 stack.scale(options.gateways)
             case "status":
                 return status(stack)
+            case "manage":
+                stack.manage_here(options.arguments)
             case "check" if options.port is not None:
                 port = Layout.from_environment({"CARILLON_PORT": options.port}).port
                 if not is_free(port):
@@ -74,7 +82,8 @@ def main(arguments: list[str]) -> int:
             case "run":
                 return run(options.command)
     except StackError as error:
-        print(error, file=sys.stderr)
+        more = "\n`make stack-down` stops what has started." if options.verb == "up" else ""
+        print(f"{error}{more}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         more = "; `make stack-down` stops what has started" if options.verb == "up" else ""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from deploy.stack import carillon
 from deploy.stack.credentials import Credentials
@@ -185,6 +186,12 @@ class Stack:
             raise StackError(f"manage.py {' '.join(arguments)} failed:\n{result.stderr}")
         return result.stdout
 
+    def manage_here(self, arguments: Sequence[str]) -> NoReturn:
+        """Become a management command in the environment of the web service, at this terminal."""
+        manage = str(self.layout.root / "manage.py")
+        env = self.role_environment("web")
+        os.execve(sys.executable, [sys.executable, manage, *arguments], env)
+
     # What is going on
 
     def pid(self, name: str) -> int | None:
@@ -246,5 +253,7 @@ def check_packages() -> None:
 
 def base_environment() -> dict[str, str]:
     """Say what every process may know of the caller: nothing that would change what it does."""
-    known = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    # PYTHONPATH: where a team keeps the apps of CARILLON_APPS.
+    names = ("HOME", "PATH", "PYTHONPATH", "TMPDIR")
+    known = {name: os.environ[name] for name in names if name in os.environ}
     return {**known, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}

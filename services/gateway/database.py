@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -23,6 +23,7 @@ from django.db import (
     DataError,
     IntegrityError,
     InterfaceError,
+    OperationalError,
     close_old_connections,
 )
 
@@ -109,10 +110,19 @@ async def _answer[R](queued: Future[R]) -> R:
         # Answers to this very call.
         raise
     except (DatabaseError, InterfaceError) as error:
-        raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
+        words = str(error).strip().partition("\n")[0]
+        if not isinstance(error, OperationalError):
+            _tell_once(words)
+        raise DatabaseAway(words) from error
     finally:
         # Also when the caller is cancelled: nobody will ask for the result.
         waiting.cancel()
+
+
+@lru_cache(maxsize=64)
+def _tell_once(words: str) -> None:
+    # No outage that passes, but a table or a right that is missing: somebody must hear of it.
+    logger.error("The database refused a query: %s", words)
 
 
 def _ask() -> None:

@@ -6,6 +6,7 @@ Consumers own it and bring the sockets' events; the hub knows only its outbox.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from services.gateway.runtime import Gateway
 
 __all__ = ["PlainConnection"]
+
+logger = logging.getLogger(__name__)
 
 _TRANSPORT = "websocket"
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -125,6 +128,12 @@ class PlainConnection:
             return
         except DatabaseAway:
             words = "This could not be stored just now: send it again in a moment."
+            self.refuse(Refused(ErrorCode.INTERNAL, words), message)
+            return
+        except Exception:
+            # A mistake in a namespace costs its sender an answer, not the connection.
+            logger.exception("on_publish of the namespace %s failed.", self._kind)
+            words = "This did not work, and it is our fault: it is in the log."
             self.refuse(Refused(ErrorCode.INTERNAL, words), message)
             return
         metrics.COMMAND_DURATION.labels(type="publish").observe(time.monotonic() - started)

@@ -42,3 +42,18 @@ async def test_data_that_cannot_be_published(
         assert (await peer.receive())["code"] == 107
         await peer.send(a="fine")
         assert await peer.receive() == {"a": "fine"}
+
+
+async def test_mistake_in_a_namespace(
+    gateway: Gateway,
+    alice: User,
+    cookie_of: CookieOf,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What a team's class did not foresee is an error frame and a line that names the namespace."""
+    async with Peer("/ws/poll/lunch/", cookie_of(alice)) as peer:
+        await peer.send(choice=["yes"])
+        assert (await peer.receive())["code"] == 100
+        await peer.send(choice="yes")
+        assert (await peer.receive())["type"] == "vote"
+    assert "on_publish of the namespace poll failed." in caplog.text
