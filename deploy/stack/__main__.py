@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     # `kill` shall clean up like Ctrl-C does.
     signal.signal(signal.SIGTERM, interrupt)
+    stack: Stack | None = None
     try:
         # They speak of the stack that runs, not of one that this shell would start.
         is_about_running = options.verb in {"down", "manage", "scale", "status"}
@@ -82,8 +83,9 @@ def main(arguments: list[str]) -> int:
             case "run":
                 return run(options.command)
     except StackError as error:
-        more = "\n`make stack-down` stops what has started." if options.verb == "up" else ""
-        print(f"{error}{more}", file=sys.stderr)
+        print(error, file=sys.stderr)
+        if stack is not None and options.verb == "up" and stack.is_started:
+            print("`make stack-down` stops what has started.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         more = "; `make stack-down` stops what has started" if options.verb == "up" else ""

@@ -194,6 +194,11 @@ class Stack:
 
     # What is going on
 
+    @property
+    def is_started(self) -> bool:
+        """Whether anything of it runs."""
+        return any(record.alive for record in self.supervisor.records.all())
+
     def pid(self, name: str) -> int | None:
         record = self.supervisor.records.read(name)
         return record.identity.pid if record is not None and record.alive else None

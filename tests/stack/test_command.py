@@ -112,7 +112,8 @@ sys.exit(main(sys.argv[1:]))
 def test_down_without_a_stack(layout: Layout) -> None:
     """There is nothing to stop, and that is no error."""
     result = run("down", CARILLON_STATE_DIR=str(layout.state))
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    words = "Nothing of the stack runs.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (0, words, "")
 
 
 SCRIPT = """
