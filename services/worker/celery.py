@@ -27,6 +27,7 @@ app.loader.import_default_modules()
 from services.worker.schedule import BEAT_SCHEDULE
 
 app.conf.beat_schedule = BEAT_SCHEDULE
+app.conf.beat_scheduler = "services.worker.scheduler:PatientScheduler"
 
 _started: dict[str, float] = {}
 

@@ -22,6 +22,9 @@ _QUIET = {
     "daphne": "WARNING",
 }
 
+# Where Celery acknowledges a task, also after the broker has gone.
+_ACKNOWLEDGING = "celery.worker.request"
+
 
 def configure(options: dict[str, Any]) -> None:
     """
@@ -55,9 +58,10 @@ def configure(options: dict[str, Any]) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            "filters": {"briefly": {"()": _Briefly}},
+            "filters": {"briefly": {"()": _Briefly}, "outage": {"()": _OutageBriefly}},
             "loggers": {
                 **{name: {"level": level} for name, level in _QUIET.items()},
+                _ACKNOWLEDGING: {"filters": ["outage"]},
                 # Anybody may send a Host header; where in Django it was refused tells nothing.
                 "django.security.DisallowedHost": {"filters": ["briefly"]},
             },
@@ -76,4 +80,14 @@ class _Briefly(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.exc_info = None
+        return True
+
+
+class _OutageBriefly(logging.Filter):
+    """Takes the traceback off a record whose cause is a lost connection to the broker."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError) or type(error).__module__.startswith("amqp."):
+            record.exc_info = None
         return True

@@ -34,7 +34,7 @@ BROKER_PUBLISH_DURATION = Histogram(
 )
 BROKER_PUBLISH_ERRORS = Counter(
     "carillon_broker_publish_errors_total",
-    "Publications whose bell did not go out; the head check delivers them.",
+    "Publications whose bell did not go out, which the head check delivers; tasks not sent.",
     ["service", "reason"],
 )
 DEADLOCK_RETRIES = Counter(
