@@ -8,22 +8,26 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from django.conf import settings
 
 from shared.broker.sender import Failure, Sender, SendFailed
 from shared.broker.topology import BELLS_GROUP
-from shared.broker.wire import Published, bells
+from shared.broker.wire import FanOut, Published, bells, fan_out_bells
 from shared.telemetry import metrics
 
 __all__ = ["BrokerBell", "Publisher"]
 
+# What stands in the queue: one publication, or many that share their texts.
+type Item = Published | FanOut
+
 logger = logging.getLogger(__name__)
 
-_QUEUE_PUBLICATIONS = 10_000
+_QUEUE_ITEMS = 10_000
 _QUEUE_CHARACTERS = 32 * 1024 * 1024
-_BATCH_PUBLICATIONS = 2_000
+_BATCH_ITEMS = 2_000
 _BREAKER_SECONDS = 0.5
 _FLUSH_SECONDS = 1.0
 
@@ -36,23 +40,30 @@ class BrokerBell:
         self._lock = threading.Lock()
         # A fork while another thread holds the lock would leave it locked in the child for ever.
         os.register_at_fork(after_in_child=self._forget)
-        atexit.register(self._flush)
+        atexit.register(self.flush)
 
     def ring(self, publications: Sequence[Published]) -> None:
         """Queue the publications for the publisher thread and return."""
+        self._the_publisher().put(publications)
+
+    def ring_fan_out(self, fan_out: FanOut) -> None:
+        """Queue publications that share their texts for the publisher thread and return."""
+        self._the_publisher().put([fan_out])
+
+    def flush(self) -> None:
+        """Send what is queued, for a second at most, and end the thread."""
+        if self._publisher is not None:
+            self._publisher.close(_FLUSH_SECONDS)
+
+    def _the_publisher(self) -> Publisher:
         with self._lock:
             if self._publisher is None:
                 self._publisher = Publisher(settings.BROKER_URL, settings.CARILLON_SERVICE)
-            publisher = self._publisher
-        publisher.put(publications)
+            return self._publisher
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._publisher = None
-
-    def _flush(self) -> None:
-        if self._publisher is not None:
-            self._publisher.close(_FLUSH_SECONDS)
 
 
 class Publisher:
@@ -67,7 +78,7 @@ class Publisher:
     def __init__(self, url: str, service: str) -> None:
         self._sender = Sender(url)
         self._service = service
-        self._queue: deque[Published] = deque()
+        self._queue: deque[Item] = deque()
         self._queued_characters = 0
         self._wake = threading.Condition()
         # True from the first failure until a bell is confirmed again.
@@ -78,20 +89,20 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="bell-publisher", daemon=True)
         self._thread.start()
 
-    def put(self, publications: Sequence[Published]) -> None:
+    def put(self, items: Sequence[Item]) -> None:
         """Queue publications; drop and count them when the queue is full or the breaker open."""
         with self._wake:
             if self._closing or time.monotonic() < self._retry_at:
-                self._count(Failure.BREAKER_OPEN, len(publications))
+                self._count(Failure.BREAKER_OPEN, _publications(items))
                 return
-            size = sum(len(publication.data) for publication in publications)
+            size = _characters(items)
             if (
-                len(self._queue) + len(publications) > _QUEUE_PUBLICATIONS
+                len(self._queue) + len(items) > _QUEUE_ITEMS
                 or self._queued_characters + size > _QUEUE_CHARACTERS
             ):
-                self._count(Failure.QUEUE_FULL, len(publications))
+                self._count(Failure.QUEUE_FULL, _publications(items))
             else:
-                self._queue.extend(publications)
+                self._queue.extend(items)
                 self._queued_characters += size
                 self._wake.notify()
 
@@ -111,9 +122,9 @@ class Publisher:
                     self._wake.wait()
                 if self._closing:
                     break
-                count = min(len(self._queue), _BATCH_PUBLICATIONS)
+                count = min(len(self._queue), _BATCH_ITEMS)
                 batch = [self._queue.popleft() for _ in range(count)]
-                self._queued_characters -= sum(len(publication.data) for publication in batch)
+                self._queued_characters -= _characters(batch)
                 self._busy = True
             try:
                 self._send(batch)
@@ -126,9 +137,9 @@ class Publisher:
                     self._wake.notify_all()
         self._sender.close()
 
-    def _send(self, batch: Sequence[Published]) -> None:
-        unsent = len(batch)
-        for body, count in bells(BELLS_GROUP, batch):
+    def _send(self, batch: Sequence[Item]) -> None:
+        unsent = _publications(batch)
+        for body, count in _bells(batch):
             unsent -= count
             started = time.monotonic()
             try:
@@ -162,7 +173,7 @@ class Publisher:
             )
         with self._wake:
             self._retry_at = time.monotonic() + _BREAKER_SECONDS
-            dropped = len(self._queue) + unsent
+            dropped = _publications(self._queue) + unsent
             self._queue.clear()
             self._queued_characters = 0
         if dropped:
@@ -172,3 +183,22 @@ class Publisher:
         metrics.BROKER_PUBLISH_ERRORS.labels(service=self._service, reason=failure.value).inc(
             publications
         )
+
+
+def _bells(batch: Sequence[Item]) -> Iterator[tuple[bytes, int]]:
+    """Yield the bells of a batch in its order; neighbours that can share one do."""
+    for many, items in groupby(batch, key=lambda item: isinstance(item, FanOut)):
+        if many:
+            for item in items:
+                assert isinstance(item, FanOut), "as grouped"
+                yield from fan_out_bells(BELLS_GROUP, item)
+        else:
+            yield from bells(BELLS_GROUP, (item for item in items if isinstance(item, Published)))
+
+
+def _publications(items: Iterable[Item]) -> int:
+    return sum(len(item) if isinstance(item, FanOut) else 1 for item in items)
+
+
+def _characters(items: Iterable[Item]) -> int:
+    return sum(item.characters if isinstance(item, FanOut) else len(item.data) for item in items)

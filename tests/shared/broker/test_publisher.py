@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from shared.broker.publisher import BrokerBell, Publisher
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published, decode, read_bell, read_fan_out
 from tests.cable import Cable
 from tests.processes import ENVIRONMENT, python
 from tests.servers import RabbitMQ
@@ -48,6 +48,16 @@ def test_order_and_batches(publisher: Publisher, ear: Ear) -> None:
         publisher.put(make(first, first + 9, size=500))
     ear.hear(lambda: len(ear.offsets) >= 5_000)
     assert ear.offsets == list(range(1, 5_001))
+
+
+def test_fan_out(publisher: Publisher, ear: Ear) -> None:
+    """Publications that share their texts go in one bell, in their place among the others."""
+    shared = FanOut("user", 1.5, ['{"a":1}'], ["1", "2"], ["e", "e"], [1, 1], ['"b":2'] * 2, [0, 0])
+    publisher.put([*make(1, 3), shared, *make(4, 6)])
+    ear.hear(lambda: len(ear.bodies) == 3)
+    first, second, third = map(decode, ear.bodies)
+    assert [len(read_bell(each)) for each in (first, third)] == [3, 3]
+    assert read_fan_out(second).published(1).data == '{"b":2,"a":1}'
 
 
 def test_broker_away(
@@ -150,7 +160,7 @@ def test_after_a_fork(rabbitmq: RabbitMQ, ear: Ear, settings: Settings) -> None:
     child = os.fork()
     if child == 0:
         bell.ring(make(2, 2))
-        bell._flush()
+        bell.flush()
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert status == 0
@@ -158,7 +168,7 @@ def test_after_a_fork(rabbitmq: RabbitMQ, ear: Ear, settings: Settings) -> None:
     bell.ring(make(3, 3))
     ear.hear(lambda: 3 in ear.offsets)
     assert ear.offsets == [1, 2, 3]
-    bell._flush()
+    bell.flush()
 
 
 def test_flush_at_exit(rabbitmq: RabbitMQ, ear: Ear) -> None:

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from shared.broker.topology import BELLS_GROUP, GROUPS_EXCHANGE, gateway_group
 from shared.broker.wire import (
     BELL_BODY_BYTES,
+    FanOut,
     MalformedBell,
     Published,
     bells,
     decode,
     encode_control,
+    fan_out_bells,
     read_bell,
+    read_fan_out,
 )
 
 PUBLISHED = st.builds(
@@ -155,3 +158,60 @@ def test_gateway_id_the_layer_would_refuse(name: str) -> None:
     """A gateway id becomes part of a group's name, so it has the layer's alphabet."""
     with pytest.raises(ValueError, match="gateway id"):
         gateway_group(name)
+
+
+def fan_out(count: int, texts: int = 1, size: int = 20) -> FanOut:
+    """Return one with so many publications, spread over so many texts."""
+    return FanOut(
+        namespace="user",
+        time=1.5,
+        texts=[f'{{"text":"{n}{"x" * size}"}}' for n in range(texts)],
+        topics=[str(n) for n in range(count)],
+        epochs=[f"e{n}-1" for n in range(count)],
+        offsets=[n + 1 for n in range(count)],
+        members=[f'"id":{n}' for n in range(count)],
+        chosen=[n % texts for n in range(count)],
+    )
+
+
+def publications(bodies: list[tuple[bytes, int]]) -> list[Published]:
+    """Return what a reader of the bodies makes of them."""
+    heard = [read_fan_out(decode(body)) for body, _ in bodies]
+    assert [len(each) for each in heard] == [count for _, count in bodies]
+    return [each.published(index) for each in heard for index in range(len(each))]
+
+
+def test_fan_out() -> None:
+    """A thousand publications of one text are one bell, and each is read as its own."""
+    sent = fan_out(1_000)
+    bodies = fan_out_bells("bells", sent)
+    assert len(bodies) == 1
+    read = publications(bodies)
+    assert read == [sent.published(index) for index in range(1_000)]
+    assert read[7] == Published("user:7", "e7-1", 8, '{"id":7,"text":"0' + "x" * 20 + '"}', 1.5)
+
+
+def test_fan_out_of_many_texts() -> None:
+    """Texts of everybody's own take as many bells as the bound asks for, in order, all there."""
+    sent = fan_out(1_000, texts=1_000, size=2_000)
+    bodies = fan_out_bells("bells", sent)
+    assert 8 <= len(bodies) <= 16
+    assert max(len(body) for body, _ in bodies) <= BELL_BODY_BYTES
+    assert publications(bodies) == [sent.published(index) for index in range(1_000)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"namespace": "user"},
+        {**decode(fan_out_bells("bells", fan_out(3))[0][0]), "topics": ["1"]},
+        {**decode(fan_out_bells("bells", fan_out(3))[0][0]), "offsets": 7},
+        {**decode(fan_out_bells("bells", fan_out(3))[0][0]), "texts": "abc"},
+        {**decode(fan_out_bells("bells", fan_out(3))[0][0]), "time": "now"},
+    ],
+)
+def test_malformed_fan_out(event: dict[str, object]) -> None:
+    """What is no fan-out is one error."""
+    with pytest.raises(MalformedBell):
+        read_fan_out(event)
