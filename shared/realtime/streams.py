@@ -25,8 +25,10 @@ __all__ = [
     "REDACTED",
     "Head",
     "append_many",
+    "clear",
     "head",
     "heads",
+    "lock_streams",
     "read",
     "redact",
     "touch",
@@ -111,7 +113,7 @@ def append_many(entries: Sequence[Entry]) -> list[Published]:
         row = _row(entries[0], stream_id, position)
         row.save(force_insert=True)
         return [_published(entries[0].draft.channel, position, entries[0].text, row)]
-    streams = _lock(sorted({entry.draft.channel for entry in entries}))
+    streams = lock_streams(sorted({entry.draft.channel for entry in entries}))
     incarnation = Deployment.objects.values_list("incarnation", flat=True).get(id=Deployment.ONLY)
     rows, published = [], []
     for entry in entries:
@@ -181,6 +183,25 @@ def redact(channel: str, offset: int, data: Mapping[str, object]) -> bool:
     )
 
 
+def clear(channel: str) -> int:
+    """
+    Remove all that the channel's stream keeps, as when its owner is deleted; its head stays.
+
+    Returns how many publications went. A reader who has missed some of them cannot recover.
+    """
+    ids = Stream.objects.filter(channel=channel).values("id")
+    return Publication.objects.filter(stream_id__in=ids).delete()[0]
+
+
+def lock_streams(channels: Sequence[str]) -> dict[str, Stream]:
+    """Lock the channels' streams in ascending id and return them by channel, making new ones."""
+    streams = Stream.objects.filter(channel__in=channels)
+    missing = set(channels) - set(streams.values_list("channel", flat=True))
+    if missing:
+        _create(sorted(missing))
+    return {stream.channel: stream for stream in streams.select_for_update().order_by("id")}
+
+
 def _row(entry: Entry, stream_id: int, position: Position) -> Publication:
     thin = entry.draft.ref is not None
     return Publication(
@@ -189,14 +210,6 @@ def _row(entry: Entry, stream_id: int, position: Position) -> Publication:
         ref=entry.draft.ref,
         data=None if thin else entry.text,
     )
-
-
-def _lock(channels: Sequence[str]) -> dict[str, Stream]:
-    streams = Stream.objects.filter(channel__in=channels)
-    missing = set(channels) - set(streams.values_list("channel", flat=True))
-    if missing:
-        _create(sorted(missing))
-    return {stream.channel: stream for stream in streams.select_for_update().order_by("id")}
 
 
 def _bump(channel: str) -> tuple[int, Position]:

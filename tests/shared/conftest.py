@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 from pytest_django import Settings
 
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published
 
 
 class HeardBells:
@@ -16,6 +16,12 @@ class HeardBells:
 
     def ring(self, publications: Sequence[Published]) -> None:
         self.rings.append(list(publications))
+
+    def ring_fan_out(self, fan_out: FanOut) -> None:
+        self.rings.append([fan_out.published(index) for index in range(len(fan_out))])
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 @pytest.fixture

@@ -14,7 +14,15 @@ from shared.realtime.drafts import DATA_BYTES
 from shared.realtime.exceptions import InvalidChannel, InvalidData, UnknownNamespace
 from shared.realtime.history import history
 from shared.realtime.models import Publication, Stream
-from shared.realtime.publish import Draft, apublish, apublish_many, publish, publish_many
+from shared.realtime.publish import (
+    Addressed,
+    Draft,
+    apublish,
+    apublish_many,
+    publish,
+    publish_fan_out,
+    publish_many,
+)
 from tests.shared.realtime.conftest import Thin
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,3 +219,36 @@ async def test_from_asynchronous_code(rings: Rings) -> None:
     assert [first.offset, *(each.offset for each in rest)] == [1, 2, 0]
     assert rings == [[first], rest]
     await sync_to_async(connections.close_all)()
+
+
+def test_fan_out(rings: list[list[Published]]) -> None:
+    """Many thin publications that share their data: each with its place, its own part, its ref."""
+    Thin.rows = {n: {"a": 1, "id": n} for n in range(1, 4)}
+    publish("thin:2", {"before": True})
+    rings.clear()
+    addressed = [Addressed(str(n), n, {"id": n}, 0) for n in (3, 1, 2)]
+    publish_fan_out("thin", [{"a": 1}], addressed)
+    [rung] = rings
+    found = {each.channel: (each.offset, json.loads(each.data)) for each in rung}
+    assert found == {
+        "thin:1": (1, {"id": 1, "a": 1}),
+        "thin:2": (2, {"id": 2, "a": 1}),
+        "thin:3": (1, {"id": 3, "a": 1}),
+    }
+    for each in rung:
+        read = history(each.channel).publications[-1]
+        assert (read.epoch, read.offset) == (each.epoch, each.offset)
+        assert json.loads(read.data) == json.loads(each.data)
+
+
+def test_fan_out_refused(rings: list[list[Published]]) -> None:
+    """Nobody is nothing; channels without rules and data that is none are refused as a whole."""
+    publish_fan_out("thin", [{"a": 1}], [])
+    with pytest.raises(UnknownNamespace):
+        publish_fan_out("nobody", [{"a": 1}], [Addressed("1", 1, {}, 0)])
+    with pytest.raises(InvalidChannel):
+        publish_fan_out("thin", [{"a": 1}], [Addressed("a b", 1, {}, 0)])
+    with pytest.raises(InvalidData):
+        publish_fan_out("thin", [{"a": "x" * 70_000}], [Addressed("1", 1, {}, 0)])
+    assert rings == []
+    assert not Publication.objects.exists()
