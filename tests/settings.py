@@ -24,6 +24,7 @@ os.environ |= {
     "CARILLON_STATE_DIR": str(_STATE),
     "CARILLON_PUBLIC_ORIGINS": "http://testserver,http://127.0.0.1:8000",
     "CARILLON_APPS": "tests.team",
+    "CARILLON_LANGUAGES": "en,de",
     # More threads than a service has use the database at once in some tests.
     "CARILLON_DATABASE_POOL_CONNECTIONS": "24",
     # Only bells deliver, unless a test switches the head check on.

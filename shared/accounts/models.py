@@ -1,4 +1,4 @@
-"""The user."""
+"""People, whom they follow, and the keys that servers act with."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
 from shared.accounts.names import validate_username
 
-__all__ = ["User"]
+__all__ = ["ApiKey", "Follow", "User", "languages"]
 
 
 def validate_time_zone(name: str) -> None:
     """Accept names of the IANA database alone."""
     if name not in zoneinfo.available_timezones():
         raise ValidationError("Choose a time zone such as Europe/Berlin.", code="time_zone")
+
+
+def languages() -> list[tuple[str, str]]:
+    """Return the deployment's languages; a function, so that migrations do not depend on them."""
+    return list(settings.LANGUAGES)
+
+
+def first_language() -> str:
+    """Return the language of users who have chosen none."""
+    return settings.LANGUAGE_CODE
 
 
 class User(AbstractUser):
@@ -31,8 +42,75 @@ class User(AbstractUser):
         help_text="Letters, digits and @ . + - _ only.",
         error_messages={"unique": "This name is taken: choose another one."},
     )
-    language = models.CharField(max_length=16, choices=settings.LANGUAGES, default="en")
+    language = models.CharField(max_length=16, choices=languages, default=first_language)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    # A banned user is an inactive one, which every check of Django and ours refuses already; what
+    # a ban adds is the reason, which the next sign-in tells.
+    banned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ban_reason = models.CharField(max_length=200, blank=True, editable=False)
+    banned_by = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(banned_at__isnull=True) | models.Q(is_active=False),
+                name="accounts_user_banned_is_inactive",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.username
+
+
+class Follow(models.Model):
+    """One user wants to hear what another posts."""
+
+    follower = models.ForeignKey(User, on_delete=models.CASCADE, related_name="following")
+    followed = models.ForeignKey(
+        User, on_delete=models.CASCADE, db_index=False, related_name="followers"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # In this order it is also the index behind "the followers of", by keyset.
+            models.UniqueConstraint(fields=["followed", "follower"], name="accounts_follow_once"),
+            models.CheckConstraint(
+                condition=~models.Q(follower=models.F("followed")), name="accounts_follow_another"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.follower} follows {self.followed}"
+
+
+class ApiKey(models.Model):
+    """
+    What a server signs its requests with. The key itself is shown once and kept by nobody.
+
+    It acts as its user, within its scopes (`shared.accounts.keys.Scope`).
+    """
+
+    name = models.CharField(max_length=100)
+    # The first characters of the key, by which people tell keys apart.
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    # SHA-256 in hex: a key has 256 random bits, so a slow hash would protect nothing more.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

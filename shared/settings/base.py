@@ -37,8 +37,11 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "shared.realtime",
+    "shared.ratelimit",
     "shared.accounts",
     "shared.notifications",
+    "shared.bulk",
+    "shared.posts",
     "shared.chat",
     *CARILLON_APPS,
 ]
@@ -67,8 +70,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS_ONLY
 SESSION_COOKIE_NAME = "__Host-carillon_session" if _HTTPS_ONLY else "carillon_session"
 CSRF_COOKIE_NAME = "__Host-carillon_csrf" if _HTTPS_ONLY else "carillon_csrf"
 
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+# What users may choose; the first is for everybody else, and for what is said to all at once.
+LANGUAGES = env.languages("CARILLON_LANGUAGES")
+LANGUAGE_CODE = LANGUAGES[0][0]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -15,6 +15,7 @@ from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "database_url",
     "default_settings_module",
     "integer",
+    "languages",
     "listing",
     "modules",
     "origins",
@@ -95,6 +97,17 @@ def seconds(name: str, default: float, *, maximum: float = 86_400) -> float:
 def listing(name: str) -> list[str]:
     """Return the comma-separated parts, without blanks; an unset variable is an empty list."""
     return [part.strip() for part in text(name, "").split(",") if part.strip()]
+
+
+def languages(name: str) -> list[tuple[str, str]]:
+    """Return (code, own name) of comma-separated language codes that Django knows."""
+    found = []
+    for code in listing(name) or ["en"]:
+        names = LANG_INFO.get(code.lower(), {})
+        if "name_local" not in names:
+            raise ImproperlyConfigured(f"{name}: {code!r} is no language code such as en or pt-br.")
+        found.append((code.lower(), names["name_local"].capitalize()))
+    return found
 
 
 def choice(name: str, choices: Collection[str], default: str) -> str:

@@ -1,0 +1,1 @@
+"""Bulk jobs: one notification to many people, durably, once each, in chunks."""

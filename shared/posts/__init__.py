@@ -1,0 +1,1 @@
+"""What people post, and what others say below it."""
