@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from shared.accounts.models import User
 from shared.broker.wire import Published
-from shared.notifications.actions import do_announce
-from shared.notifications.exceptions import InvalidAnnouncement, NotStaff
+from shared.notifications.actions import (
+    do_announce,
+    do_see_announcement,
+    do_set_preference,
+)
+from shared.notifications.exceptions import InvalidAnnouncement, NotStaff, UnknownAnnouncement
 from shared.notifications.models import Announcement
 from shared.notifications.namespaces import ANNOUNCEMENTS, AnnouncementNamespace
-from shared.notifications.queries import announcements_position
+from shared.notifications.queries import (
+    announcements_position,
+    newest_announcements,
+    unseen_announcements,
+)
+from shared.notifications.staff_kinds import announcement_data
 from shared.realtime.history import history
 from shared.realtime.models import Publication
 
@@ -25,10 +36,13 @@ def test_announce(rings: list[list[Published]], staff: User) -> None:
     [[rung]] = rings
     assert rung.channel == ANNOUNCEMENTS
     assert rung.offset == before.offset + 1
-    assert json.loads(rung.data) == row.as_data()
+    assert json.loads(rung.data) == announcement_data(row)
+    assert (
+        json.loads(rung.data).items() >= {"type": "announcement", "title": "Announcement"}.items()
+    )
     publication = Publication.objects.get()
     assert (publication.ref, publication.data) == (row.pk, None)
-    assert json.loads(history(ANNOUNCEMENTS).publications[0].data) == row.as_data()
+    assert json.loads(history(ANNOUNCEMENTS).publications[0].data) == announcement_data(row)
 
 
 def test_corrected_and_withdrawn(staff: User) -> None:
@@ -43,7 +57,7 @@ def test_corrected_and_withdrawn(staff: User) -> None:
 
 def test_only_staff(rings: list[list[Published]], alice: User, staff: User) -> None:
     """Nobody else announces, nor staff that was deactivated."""
-    staff.is_active = False
+    User.objects.filter(pk=staff.pk).update(is_active=False)
     for user in (alice, staff):
         with pytest.raises(NotStaff):
             do_announce(user, "I am the staff")
@@ -72,3 +86,43 @@ def test_who_may_hear(alice: User) -> None:
 def test_readable_name(staff: User) -> None:
     """The admin's list shows how an announcement begins."""
     assert str(do_announce(staff, "Cake " * 30)) == ("Cake " * 30)[:60]
+
+
+def test_life(staff: User, alice: User) -> None:
+    """Whoever connects sees an announcement until it is over; one that would be over is refused."""
+    soon = timezone.now() + timedelta(hours=1)
+    row = do_announce(staff, "Cake until one", soon)
+    assert announcement_data(row)["expires_at"] == soon.isoformat()
+    assert newest_announcements() == unseen_announcements(alice) == [row]
+    Announcement.objects.update(expires_at=timezone.now())
+    assert newest_announcements() == unseen_announcements(alice) == []
+    with pytest.raises(InvalidAnnouncement, match="later"):
+        do_announce(staff, "Cake yesterday", timezone.now())
+
+
+def test_seen(rings: list[list[Published]], staff: User, alice: User, bob: User) -> None:
+    """What a user has seen on one device is seen on all of theirs, and on nobody else's."""
+    row = do_announce(staff, "Cake")
+    rings.clear()
+    for _ in range(2):
+        do_see_announcement(alice, row.pk)
+    assert unseen_announcements(alice) == []
+    assert unseen_announcements(bob) == [row]
+    [[rung]] = rings
+    assert rung.channel == f"user:{alice.pk}"
+    assert json.loads(rung.data) == {"type": "seen_announcement", "id": row.pk}
+    with pytest.raises(UnknownAnnouncement):
+        do_see_announcement(alice, row.pk + 1)
+
+
+def test_not_wanted(staff: User, alice: User) -> None:
+    """A user who switched announcements off is shown none."""
+    do_announce(staff, "Cake")
+    do_set_preference(alice, "announcements", False)
+    assert unseen_announcements(alice) == []
+
+
+def test_from_before(staff: User) -> None:
+    """A new user is not shown what was announced before they came."""
+    do_announce(staff, "Cake last week")
+    assert unseen_announcements(User.objects.create_user("dora")) == []

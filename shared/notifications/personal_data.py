@@ -1,0 +1,46 @@
+"""What of this app is a user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from shared.accounts.models import User
+from shared.accounts.personal_data import PersonalData, register
+from shared.notifications.models import AnnouncementSeen, Inbox, Notification, Preference
+from shared.notifications.namespaces import user_channel
+from shared.realtime import streams
+
+__all__ = ["NotificationData"]
+
+_EXPORTED = ("kind", "category", "title", "body", "url", "created", "read_at", "archived_at")
+
+
+@register
+class NotificationData(PersonalData):
+    """The inbox, the preferences, and the user's own channel."""
+
+    key = "notifications"
+
+    def export(self, user: User) -> Any:
+        """Return notifications, newest first, and preferences."""
+        rows = Notification.objects.filter(user=user).order_by("-id").values(*_EXPORTED)
+        preferences = Preference.objects.filter(user=user).values("category", "enabled")
+        return {"notifications": list(rows), "preferences": list(preferences)}
+
+    @transaction.atomic
+    def erase(self, user: User) -> None:
+        """
+        Delete all of it, with what the log keeps.
+
+        The inbox's row goes first: a delivery that runs at the same time has locked it and is
+        waited for, or finds it gone and leaves the user out.
+        """
+        # Not one DELETE: only the statement after the lock sees what was committed meanwhile.
+        list(Inbox.objects.select_for_update().filter(user=user))
+        Notification.objects.filter(user=user).delete()
+        Preference.objects.filter(user=user).delete()
+        AnnouncementSeen.objects.filter(user=user).delete()
+        streams.clear(user_channel(user.pk))
+        Inbox.objects.filter(user=user).delete()
