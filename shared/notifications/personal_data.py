@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from django.db import transaction
 
 from shared.accounts.models import User
@@ -24,10 +26,10 @@ class NotificationData(PersonalData):
     key = "notifications"
 
     def export(self, user: User) -> Any:
-        """Return notifications, newest first, and preferences."""
-        rows = Notification.objects.filter(user=user).order_by("-id").values(*_EXPORTED)
+        """Return notifications, newest first and the archive after them, and preferences."""
         preferences = Preference.objects.filter(user=user).values("category", "enabled")
-        return {"notifications": list(rows), "preferences": list(preferences)}
+        rows = [row for part in _parts(user) for row in part.order_by("-id").values(*_EXPORTED)]
+        return {"notifications": rows, "preferences": list(preferences)}
 
     @transaction.atomic
     def erase(self, user: User) -> None:
@@ -39,8 +41,15 @@ class NotificationData(PersonalData):
         """
         # Not one DELETE: only the statement after the lock sees what was committed meanwhile.
         list(Inbox.objects.select_for_update().filter(user=user))
-        Notification.objects.filter(user=user).delete()
+        for part in _parts(user):
+            part.delete()
         Preference.objects.filter(user=user).delete()
         AnnouncementSeen.objects.filter(user=user).delete()
         streams.clear(user_channel(user.pk))
         Inbox.objects.filter(user=user).delete()
+
+
+def _parts(user: User) -> tuple[QuerySet[Notification], QuerySet[Notification]]:
+    """Return the inbox and the archive, each by its index; there is none over both."""
+    rows = Notification.objects.filter(user=user)
+    return rows.filter(archived_at=None), rows.exclude(archived_at=None)

@@ -53,11 +53,11 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField(null=True)),
                 ('read_at', models.DateTimeField(null=True)),
                 ('archived_at', models.DateTimeField(null=True)),
-                ('user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='notifications', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-id'],
-                'indexes': [models.Index(fields=['user', 'id'], name='notifications_user_id'), models.Index(condition=models.Q(('archived_at', None), ('read_at', None)), fields=['user', 'id'], name='notifications_user_unread')],
+                'indexes': [models.Index(condition=models.Q(('archived_at', None)), fields=['user', 'id'], name='notifications_user_inbox'), models.Index(condition=models.Q(('archived_at__isnull', False)), fields=['user', 'id'], name='notifications_user_archive'), models.Index(condition=models.Q(('archived_at', None), ('read_at', None)), fields=['user', 'id'], name='notifications_user_unread')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('job_id__isnull', False)), fields=('job_id', 'user'), name='notifications_once_per_job')],
             },
         ),
