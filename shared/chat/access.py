@@ -7,11 +7,12 @@ import re
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from shared.accounts.access import is_active
 from shared.accounts.models import User
 from shared.chat.exceptions import UnknownRoom
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership
 
-__all__ = ["access_room", "may_manage", "rooms_open_to"]
+__all__ = ["access_room", "may_manage", "rooms_open_to", "who_may_enter"]
 
 
 def rooms_open_to(user: AbstractUser) -> QuerySet[ChatRoom]:
@@ -24,6 +25,14 @@ def rooms_open_to(user: AbstractUser) -> QuerySet[ChatRoom]:
     active = User.objects.filter(pk=user.pk, is_active=True)
     mine = Membership.objects.filter(room=OuterRef("pk"), user_id=user.pk)
     return ChatRoom.objects.filter(Q(members_only=False) | Exists(mine), Exists(active))
+
+
+def who_may_enter(room: ChatRoom) -> QuerySet[User]:
+    """Return the users to whom a room is open: the other side of `rooms_open_to`."""
+    active = User.objects.filter(is_active=True)
+    if not room.members_only:
+        return active
+    return active.filter(Exists(Membership.objects.filter(room=room, user=OuterRef("pk"))))
 
 
 def access_room(user: AbstractUser, name: str) -> ChatRoom:
@@ -41,5 +50,5 @@ def access_room(user: AbstractUser, name: str) -> ChatRoom:
 
 
 def may_manage(user: AbstractUser, room: ChatRoom) -> bool:
-    """Say whether the user may add and remove members: the creator and staff may."""
-    return user.is_active and (user.is_staff or room.created_by_id == user.pk)
+    """Say whether the user may add and remove members: the creator and staff may, while active."""
+    return (user.is_staff or room.created_by_id == user.pk) and is_active(user)

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from shared.accounts.access import is_active, is_active_staff
 from shared.accounts.models import User
 from shared.chat.access import access_room, may_manage, rooms_open_to
+from shared.chat.erasure import erase_some
 from shared.chat.exceptions import (
     ClientIdConflict,
     CreatorStays,
@@ -21,10 +23,11 @@ from shared.chat.exceptions import (
     UnknownMessage,
     UnknownRoom,
 )
+from shared.chat.mentions import forget_quotes, tell_mentioned
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
 from shared.realtime import streams
 from shared.realtime.drafts import encode_data
-from shared.realtime.publish import Published, publish
+from shared.realtime.publish import Draft, Published, publish, publish_many
 from shared.realtime.text import refuse_text
 from shared.realtime.transactions import retry_on_deadlock
 
@@ -33,11 +36,16 @@ __all__ = [
     "do_add_member",
     "do_create_room",
     "do_delete_message",
+    "do_erase_messages",
     "do_remove_member",
     "do_send_message",
     "do_send_system_message",
 ]
 
+# In one transaction of an erasure, whose locks are held for a moment only.
+_ERASED_AT_ONCE = 1_000
+# To tell of more would push other people's messages out of the logs.
+_ERASED_ALOUD = 200
 _CLIENT_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{Message.CLIENT_ID_CHARACTERS}}}")
 
 
@@ -61,8 +69,10 @@ def do_create_room(user: User, name: str, members_only: bool = False) -> ChatRoo
     Create a room; its creator is a member.
 
     Raises:
-        InvalidRoomName, RoomNameTaken: choose another name.
+        InvalidRoomName, RoomNameTaken: choose another name. NotAllowed: the user is not active.
     """
+    if not is_active(user):
+        raise NotAllowed
     if not re.fullmatch(ROOM_NAME, name):
         raise InvalidRoomName
     try:
@@ -79,7 +89,7 @@ def do_create_room(user: User, name: str, members_only: bool = False) -> ChatRoo
 @retry_on_deadlock
 def do_send_message(user: User, room_name: str, content: str, client_id: str | None = None) -> Sent:
     """
-    Store a message and publish it.
+    Store a message, tell whom it mentions and publish it.
 
     With a `client_id` it may be sent again, on any gateway and at any time: the first one wins
     and is returned.
@@ -120,7 +130,7 @@ def do_send_system_message(user: User, room: ChatRoom, content: str) -> Message:
         NotAllowed: the user is not staff.
         InvalidContent: the content cannot be taken.
     """
-    if not (user.is_active and user.is_staff):
+    if not is_active_staff(user):
         raise NotAllowed
     if words := refuse_text(content, maximum=Message.CONTENT_CHARACTERS):
         raise InvalidContent("message", words)
@@ -145,17 +155,35 @@ def do_delete_message(user: User, message_id: int) -> None:
         message = messages.filter(pk=message_id).first()
         if message is None:
             raise UnknownMessage
-        if not user.is_staff:
+        if not is_active_staff(user):
             if not rooms_open_to(user).filter(pk=message.room_id).exists():
                 raise UnknownMessage
             if message.user_id != user.pk:
                 raise NotAllowed
         if message.deleted_at is not None:
             return
+        forget_quotes(message.room, [message])
         message.content, message.deleted_at, message.deleted_by = "", timezone.now(), user
         message.save(update_fields=["content", "deleted_at", "deleted_by"])
         streams.redact(message.room.channel, message.offset, message.as_data())
         publish(message.room.channel, message.as_data())
+
+
+def do_erase_messages(user: User) -> None:
+    """
+    Take all that a user said out of the tables and the logs, and their memberships.
+
+    Connected readers hear of the 200 newest; the others go from their pages with the next load.
+    """
+    with transaction.atomic():
+        newest = erase_some(user, _ERASED_ALOUD, newest=True)
+        if newest:
+            publish_many([Draft(each.room.channel, each.as_data()) for each in newest])
+    more = bool(newest)
+    while more:
+        with transaction.atomic():
+            more = bool(erase_some(user, _ERASED_AT_ONCE, newest=False))
+    Membership.objects.filter(user=user).delete()
 
 
 def do_add_member(actor: User, room: ChatRoom, username: str) -> None:
@@ -199,6 +227,8 @@ def _managed_member(actor: User, room: ChatRoom, username: str) -> User:
 def _store(message: Message) -> tuple[Message, Published]:
     # The row first, for its id; then the publication, whose lock is held only for what follows.
     message.save(force_insert=True)
+    if not message.system:
+        tell_mentioned(message)
     published = publish(message.room.channel, message.as_data())
     message.offset = published.offset
     Message.objects.filter(pk=message.pk).update(offset=published.offset)

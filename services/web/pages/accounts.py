@@ -1,24 +1,25 @@
-"""A person's account: making one, and its settings."""
+"""A person's account: making one, its settings, what is kept with it, and its end."""
 
 from __future__ import annotations
 
 import zoneinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.forms import UserCreationForm
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from services.web.requests import SignedInRequest, signed_in
-from shared.accounts.models import User
+from shared.accounts.actions import do_delete_user
+from shared.accounts.models import User, languages
+from shared.accounts.personal_data import export_of
 
 if TYPE_CHECKING:
     _UserCreationForm = UserCreationForm[User]
@@ -27,7 +28,7 @@ else:
     _UserCreationForm = UserCreationForm
     _UserForm = forms.ModelForm
 
-__all__ = ["account_settings", "sign_up"]
+__all__ = ["account_data", "account_settings", "delete_account", "sign_up"]
 
 
 class SignUpForm(_UserCreationForm):
@@ -37,7 +38,7 @@ class SignUpForm(_UserCreationForm):
 
 
 class SettingsForm(_UserForm):
-    language = forms.ChoiceField(choices=settings.LANGUAGES)
+    language = forms.ChoiceField(choices=languages)
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in sorted(zoneinfo.available_timezones())],
         help_text="For the times that the server writes, such as those in the list of rooms.",
@@ -46,6 +47,26 @@ class SettingsForm(_UserForm):
     class Meta:
         model = User
         fields = ("language", "time_zone")
+
+
+class DeletionForm(forms.Form):
+    """Asks for the password, so that a browser left open is not enough."""
+
+    password = forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        help_text="So that nobody else does this on your computer.",
+    )
+
+    def __init__(self, user: User, data: Any = None) -> None:
+        super().__init__(data)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError("This is not your password: try again.", code="wrong")
+        return password
 
 
 @never_cache
@@ -79,6 +100,29 @@ def account_settings(request: SignedInRequest) -> HttpResponse:
         messages.success(request, "Your settings are saved.")
         return redirect("account-settings")
     return _form_page(request, "web/account_settings.html", form)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_data(request: SignedInRequest) -> HttpResponse:
+    """All that is kept about the reader, as a JSON file to download."""
+    response = JsonResponse(export_of(request.user), json_dumps_params={"indent": 2})
+    response.headers["Content-Disposition"] = 'attachment; filename="carillon-data.json"'
+    return response
+
+
+@signed_in
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_account(request: SignedInRequest) -> HttpResponse:
+    """What deleting the account means, and the form to do it."""
+    form = DeletionForm(request.user, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        do_delete_user(request.user)
+        logout(request)
+        messages.success(request, "Your account is deleted.")
+        return redirect("sign-in")
+    return _form_page(request, "web/delete_account.html", form)
 
 
 def _form_page(request: HttpRequest, template: str, form: forms.BaseForm) -> HttpResponse:
