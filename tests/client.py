@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,7 +15,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-__all__ = ["ChatClient", "Session"]
+__all__ = ["ChatClient", "Session", "open_notifications"]
 
 
 class Session:
@@ -23,11 +24,14 @@ class Session:
     def __init__(self, url: str, username: str, password: str = "carillon") -> None:
         self.url = url
         self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=10)
-        page = self.http.get("/accounts/login/")
-        answer = self.post(
-            "/accounts/login/", {"username": username, "password": password}, page=page
-        )
+        answer = self.sign_in(username, password)
         assert answer.url.path == "/rooms/", f"{username} could not sign in: {answer.url}"
+
+    def sign_in(self, username: str, password: str = "carillon") -> httpx.Response:
+        """Sign in, again or as somebody else; return the page that follows."""
+        page = self.http.get("/accounts/login/")
+        form = {"username": username, "password": password}
+        return self.post("/accounts/login/", form, page=page)
 
     def post(
         self, path: str, data: dict[str, Any], *, page: httpx.Response | None = None
@@ -55,12 +59,16 @@ class ChatClient:
         url: `ws://host:port/ws/...`, query included; pins a gateway by its port.
         cookie: the session's Cookie header.
         origin: what a browser would send as Origin.
+        close_code: how the connection ended; None while it is open.
+        closed_at: when it ended, Unix seconds.
     """
 
     url: str
     cookie: str
     origin: str
     frames: list[dict[str, Any]] = field(default_factory=list)
+    close_code: int | None = None
+    closed_at: float = 0.0
 
     async def __aenter__(self) -> Self:
         self.socket: ClientConnection = await connect(
@@ -86,6 +94,7 @@ class ChatClient:
             async for text in self.socket:
                 await self._add(json.loads(text))
         async with self._changed:
+            self.close_code, self.closed_at = self.socket.close_code, time.time()
             self._changed.notify_all()
 
     async def _add(self, frame: dict[str, Any]) -> None:
@@ -110,3 +119,10 @@ class ChatClient:
     def texts(self) -> list[str]:
         """What was said, in the order it came."""
         return [frame["message"] for frame in self.of_type("chat")]
+
+
+def open_notifications(session: Session, url: str, **query: str) -> ChatClient:
+    """Return a client of what is for this user, at one gateway or at nginx."""
+    question = "&".join(f"{name}={value}" for name, value in query.items())
+    address = f"{url.replace('http', 'ws', 1)}/ws/notifications/?{question}"
+    return ChatClient(address, session.cookie, session.url)

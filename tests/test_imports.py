@@ -19,9 +19,16 @@ LAYERS = [
     {"shared.realtime"},
     {"shared.accounts"},
     {"shared.notifications"},
-    {"shared.chat"},
+    {"shared.bulk"},
+    {"shared.chat", "shared.posts"},
 ]
-DOMAIN = {"shared.accounts", "shared.notifications", "shared.chat"}
+DOMAIN = {
+    "shared.accounts",
+    "shared.notifications",
+    "shared.bulk",
+    "shared.chat",
+    "shared.posts",
+}
 
 # Who alone may import a library.
 LIBRARIES = {
@@ -44,6 +51,8 @@ PURE = {
     "services.gateway.limits",
     "services.gateway.plain",
     "shared.broker.wire",
+    "shared.bulk.chunking",
+    "shared.bulk.states",
     "shared.realtime.positions",
     "shared.realtime.text",
 }
@@ -66,6 +75,8 @@ PUBLISHERS = ("actions", "namespaces")
 ALLOWED = {
     # The start is refused while demo users are left.
     ("shared.settings.production", "shared.accounts.demo"),
+    # The one place where notifications are stored: `notify` and bulk jobs go through it.
+    ("shared.notifications.delivery", PUBLISH),
     # The door itself, and the package's own modules beside it.
     ("shared.realtime.publish", PUBLISH),
 }

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from services.gateway.runtime import the_gateway
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published
 
 __all__ = ["LocalBell", "listen"]
 
@@ -28,7 +28,19 @@ class LocalBell:
         if _loop is not None and not _loop.is_closed():
             _loop.call_soon_threadsafe(_accept, list(publications))
 
+    def ring_fan_out(self, fan_out: FanOut) -> None:
+        """Take publications that share their texts."""
+        if _loop is not None and not _loop.is_closed():
+            _loop.call_soon_threadsafe(_accept_fan_out, fan_out)
+
+    def flush(self) -> None:
+        """Do nothing: what was rung is the event loop's."""
+
 
 def _accept(publications: Sequence[Published]) -> None:
     for publication in publications:
         the_gateway().repair.hub.accept(publication)
+
+
+def _accept_fan_out(fan_out: FanOut) -> None:
+    the_gateway().repair.hub.accept_fan_out(fan_out)

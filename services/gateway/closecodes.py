@@ -1,5 +1,6 @@
 """
-Close codes, those of the Centrifuge client protocol (`disconnect.go` of centrifugal/centrifuge).
+Close codes: those of the Centrifuge client protocol (`disconnect.go` of centrifugal/centrifuge),
+and from 4000 our own.
 
 The client's duty follows from the range: after 3000-3499 and 4000-4499 it comes back, with
 back-off; after 3500-3999 and 4500-4999 it stays away until its user does something.
@@ -20,6 +21,7 @@ class CloseCode(enum.IntEnum):
     TOO_MANY_REQUESTS = 3013
     BAD_REQUEST = 3501
     PERMISSION_DENIED = 3507
+    BANNED = 4503
 
     @property
     def is_terminal(self) -> bool:
@@ -38,4 +40,5 @@ _REASONS = {
     CloseCode.TOO_MANY_REQUESTS: "too many requests",
     CloseCode.BAD_REQUEST: "bad request",
     CloseCode.PERMISSION_DENIED: "permission denied",
+    CloseCode.BANNED: "account suspended",
 }

@@ -21,7 +21,14 @@ from channels_rabbitmq.core import RabbitmqChannelLayer
 
 from shared.broker.sender import Failure, Sender, SendFailed
 from shared.broker.topology import BELLS_GROUP, gateway_group
-from shared.broker.wire import MalformedBell, Published, encode_control, read_bell
+from shared.broker.wire import (
+    FanOut,
+    MalformedBell,
+    Published,
+    encode_control,
+    read_bell,
+    read_fan_out,
+)
 from shared.telemetry import metrics
 
 __all__ = ["Doorbell"]
@@ -46,6 +53,7 @@ class Doorbell:
         url: str,
         gateway_id: str,
         on_publication: Callable[[Published], None],
+        on_fan_out: Callable[[FanOut], None],
         on_back: Callable[[], None],
     ) -> None:
         """
@@ -55,11 +63,13 @@ class Doorbell:
             url: the broker.
             gateway_id: this gateway's name on it.
             on_publication: called for each publication of a bell.
+            on_fan_out: called for each bell that is one text to many channels.
             on_back: called when bells are heard again after a time without.
         """
         self._url = url
         self._group = gateway_group(gateway_id)
         self._on_publication = on_publication
+        self._on_fan_out = on_fan_out
         self._on_back = on_back
         self._sender = Sender(url)
         self._probe_body = encode_control(self._group, _PROBE, {})
@@ -143,6 +153,10 @@ class Doorbell:
                 self._unheard = 0
                 for publication in read_bell(event):
                     self._on_publication(publication)
+            case "bell.fan_out":
+                metrics.BROKER_MESSAGES_RECEIVED.labels(kind="fan_out").inc()
+                self._unheard = 0
+                self._on_fan_out(read_fan_out(event))
             case "gateway.probe":
                 metrics.BROKER_MESSAGES_RECEIVED.labels(kind="probe").inc()
                 self._unheard = 0

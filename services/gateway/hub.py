@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from services.gateway import plain
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
 
@@ -90,8 +90,8 @@ class LiveChannel:
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
-        # The namespace's name, for metric labels.
-        self.kind = channel.partition(":")[0]
+        # The namespace's name, which metric labels are, and what stands after it.
+        self.kind, _, self.topic = channel.partition(":")
         self.group = Group()
         # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
@@ -187,6 +187,8 @@ class Hub:
     def __init__(self, on_gap: Callable[[LiveChannel, Verdict], None]) -> None:
         """Take what is to be called when the log must be asked for a channel."""
         self._channels: dict[str, LiveChannel] = {}
+        # The same by namespace and topic: a fan-out has topics, and most are not served here.
+        self._topics: dict[str, dict[str, LiveChannel]] = {}
         self._on_gap = on_gap
 
     def __iter__(self) -> Iterator[LiveChannel]:
@@ -204,6 +206,7 @@ class Hub:
         live = self._channels.get(channel)
         if live is None:
             live = self._channels[channel] = LiveChannel(channel)
+            self._topics.setdefault(live.kind, {})[live.topic] = live
             metrics.CHANNELS.labels(kind=live.kind).inc()
         return live
 
@@ -222,13 +225,24 @@ class Hub:
         """Stop serving a channel that nobody listens to."""
         if live.is_idle and self._channels.get(live.channel) is live:
             del self._channels[live.channel]
+            del self._topics[live.kind][live.topic]
             metrics.CHANNELS.labels(kind=live.kind).dec()
 
     def accept(self, publication: Published) -> None:
         """Pass a publication to its channel, if somebody here listens to it."""
         live = self._channels.get(publication.channel)
-        if live is None:
+        if live is not None:
+            self._pass(live, publication)
+
+    def accept_fan_out(self, fan_out: FanOut) -> None:
+        """Pass on the publications of those channels that somebody here listens to."""
+        if not (served := self._topics.get(fan_out.namespace)):
             return
+        for index, topic in enumerate(fan_out.topics):
+            if topic in served:
+                self._pass(served[topic], fan_out.published(index))
+
+    def _pass(self, live: LiveChannel, publication: Published) -> None:
         verdict = live.accept(publication)
         if verdict in (Verdict.EARLY, Verdict.FOREIGN):
             self._on_gap(live, verdict)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import plain
+from services.gateway.activity import active_among
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
@@ -36,6 +37,15 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _COUNTED_CODES = {1000, 1001, 1005, 1006, 1009, 1011, 1012, *CloseCode}
 
 
+class _Suspended(Refused):
+    """The user was active when the connection was opened, and is not anymore."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.PERMISSION_DENIED, "This account is suspended: ask an administrator."
+        )
+
+
 class PlainConnection:
     """From the handshake to the end; `close` is safe at any point in between, and twice."""
 
@@ -56,6 +66,8 @@ class PlainConnection:
         self._subscriber = Subscriber(gateway.repair, gateway.database)
         # None until the handshake is accepted.
         self._outbox: Outbox | None = None
+        # Why it must not be opened anymore, once somebody has said so.
+        self._ended: CloseCode | None = None
         self._rate = RateLimit(time.monotonic())
         self._malformed = MalformedLimit()
         self._closed = False
@@ -63,14 +75,21 @@ class PlainConnection:
     async def open(self, since: Since) -> None:
         """Accept the handshake and subscribe, or refuse it; afterwards all that is sent arrives."""
         self._gateway.start()
+        if self._closed:
+            return
         started = time.monotonic()
+        # Before the database is asked whether the user is active: no revocation falls in between.
+        self._gateway.revocations.add(self._user.pk, self)
         try:
             await self._subscriber.prepare(self._user, since)
-        except (NotSubscribed, DatabaseAway) as error:
-            self._subscriber.leave(None)
-            reason = "auth" if isinstance(error, NotSubscribed) else "capacity"
-            metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
-            await self._send({"type": "websocket.close"})
+        except NotSubscribed:
+            await self._turn_down("auth")
+            return
+        except DatabaseAway:
+            await self._turn_down("capacity")
+            return
+        if self._ended is not None:
+            await self._turn_down("auth")
             return
         if not self._closed:
             await self._send({"type": "websocket.accept"})
@@ -79,10 +98,18 @@ class PlainConnection:
             self._subscriber.leave(None)
             return
         self._outbox = Outbox(self._send, self._kind)
-        self._subscriber.complete(self._outbox)
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
+        if self._ended is not None:
+            self.end(self._ended)
+            return
+        self._subscriber.complete(self._outbox)
         metrics.HANDSHAKE_DURATION.observe(time.monotonic() - started)
+
+    async def _turn_down(self, reason: str) -> None:
+        self._subscriber.leave(None)
+        metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
+        await self._send({"type": "websocket.close"})
 
     def read(self, text: str | None) -> dict[str, Any] | None:
         """
@@ -123,7 +150,9 @@ class PlainConnection:
             outcome = await self._gateway.database.write(_publish, self._user, channel, message)
         except Refused as error:
             self.refuse(error, message)
-            if error.code is ErrorCode.PERMISSION_DENIED:
+            if isinstance(error, _Suspended):
+                self.end(CloseCode.BANNED)
+            elif error.code is ErrorCode.PERMISSION_DENIED:
                 self.end(CloseCode.PERMISSION_DENIED)
             return
         except DatabaseAway:
@@ -168,7 +197,8 @@ class PlainConnection:
             )
 
     def end(self, code: CloseCode) -> None:
-        """Close from this side, after what was sent before."""
+        """Close from this side, after what was sent before; while it is being opened, refuse it."""
+        self._ended = code
         if self._outbox is not None:
             self._subscriber.leave(self._outbox)
             self._outbox.close(code)
@@ -176,6 +206,7 @@ class PlainConnection:
     def close(self, code: int) -> None:
         """Clean up after the connection has ended, however it did."""
         self._closed = True
+        self._gateway.revocations.discard(self._user.pk, self)
         outbox, self._outbox = self._outbox, None
         self._subscriber.leave(outbox)
         if outbox is None:
@@ -188,6 +219,10 @@ class PlainConnection:
 
 
 def _publish(user: AbstractUser, channel: str, message: dict[str, Any]) -> Outcome:
+    # Of the database, because the user object is as old as the connection. Here, so that no
+    # namespace can forget it.
+    if not active_among([user.pk]):
+        raise _Suspended
     namespace = namespace_of(channel)
     if not namespace.can_publish(user, channel):
         raise Refused(ErrorCode.PERMISSION_DENIED, "You may not publish here.")

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
 from services.gateway.repair import Repair
+from services.gateway.revocations import Revocations
 from shared.realtime import namespaces
 from shared.telemetry import build, health, metrics
 
@@ -27,17 +28,19 @@ _RESTART_SECONDS = 1.0
 
 
 class Gateway:
-    """Hub, repair and doorbell of this process, with what watches over them."""
+    """Hub, repair, revocations and doorbell of this process, with what watches over them."""
 
     def __init__(self) -> None:
         self.database = DatabaseThreads()
         self.doorbell: Doorbell | None = None
         self.repair = Repair(self.database, bells_are_down=self._bells_are_down)
+        self.revocations = Revocations(self.repair, self.database)
         if settings.BROKER_URL:
             self.doorbell = Doorbell(
                 settings.BROKER_URL,
                 settings.CARILLON_GATEWAY_ID,
                 on_publication=self.repair.hub.accept,
+                on_fan_out=self.repair.hub.accept_fan_out,
                 on_back=self.repair.check_soon,
             )
         self._tasks: list[asyncio.Task[None]] = []
@@ -48,7 +51,7 @@ class Gateway:
         """Start the tasks in the running event loop; a second call changes nothing."""
         if self._tasks:
             return
-        parts = [self._watch_loop, self.database.watch, self.repair.run]
+        parts = [self._watch_loop, self.database.watch, self.repair.run, self.revocations.run]
         if self.doorbell is not None:
             parts.append(self.doorbell.run)
         self._tasks = [asyncio.create_task(_keep_running(part)) for part in parts]

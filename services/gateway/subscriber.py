@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.gateway import plain
+from services.gateway.activity import active_among
 from services.gateway.database import DatabaseThreads
 from services.gateway.hub import Hold, LiveChannel, Member, Verdict
 from services.gateway.repair import Repair
@@ -138,6 +139,9 @@ class Subscriber:
 
 
 def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
+    # The session's user was read before the connection could hear of a revocation.
+    if not active_among([user.pk]):
+        raise NotSubscribed("no longer active")
     for channel in since:
         if not namespace_of(channel).can_subscribe(user, channel):
             raise NotSubscribed(channel)

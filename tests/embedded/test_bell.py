@@ -6,7 +6,7 @@ import pytest
 
 from services.embedded import bell
 from services.gateway.runtime import Gateway
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published
 from shared.realtime.positions import Position
 from tests.gateway.conftest import gateway
 
@@ -38,6 +38,28 @@ async def test_from_another_thread(gateway: Gateway) -> None:
     async with asyncio.timeout(5):
         frames = [await member.frames.get() for _ in rung]
     assert [f'"n":{n},' in frame for n, frame in enumerate(frames, start=1)] == [True] * 3
+    hub.leave(live, member)
+
+
+async def test_one_text_to_many(gateway: Gateway) -> None:
+    """A bell for many channels is heard by those of them that are served."""
+    hub = gateway.repair.hub
+    live, member = hub.open("poll:best"), Member()
+    live.start(1, Position("e", 0))
+    hub.join(live, member)
+    many = FanOut(
+        "poll",
+        0.0,
+        ['{"n":1}'],
+        ["worst", "best"],
+        ["d", "e"],
+        [5, 1],
+        ['"id":1', '"id":2'],
+        [0, 0],
+    )
+    await asyncio.to_thread(bell.LocalBell().ring_fan_out, many)
+    async with asyncio.timeout(5):
+        assert '"id":2,"n":1' in await member.frames.get()
     hub.leave(live, member)
 
 

@@ -11,8 +11,10 @@ from typing import Any, Self
 from channels.testing import WebsocketCommunicator
 
 from services.gateway.routing import with_http
+from services.gateway.runtime import Gateway
+from shared.accounts.namespaces import REVOCATIONS
 
-__all__ = ["ORIGIN", "Peer", "eventually"]
+__all__ = ["ORIGIN", "Peer", "eventually", "served"]
 
 ORIGIN = "http://testserver"
 _SECONDS = 10.0
@@ -23,6 +25,11 @@ async def eventually(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(_SECONDS):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.002)
+
+
+def served(gateway: Gateway) -> set[str]:
+    """Return the channels that the gateway serves for clients."""
+    return {live.channel for live in gateway.repair.hub} - {REVOCATIONS}
 
 
 class Peer:

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from services.gateway.runtime import Gateway
 from shared.accounts.models import User
 from shared.chat.models import ChatRoom, Message
-from tests.gateway.peer import Peer, eventually
+from tests.gateway.peer import Peer, eventually, served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 type CookieOf = Callable[[User], str]
@@ -27,18 +27,23 @@ def closed(code: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
+def users() -> float:
+    return REGISTRY.get_sample_value("carillon_gateway_users") or 0.0
+
+
 def gauges() -> dict[str, float]:
-    """What the hub says it holds, summed over the namespaces."""
+    """What the hub says it holds for clients, summed over the namespaces."""
     return {
-        family.name: sum(sample.value for sample in family.samples)
+        family.name: sum(s.value for s in family.samples if s.labels["kind"] != "revocations")
         for family in REGISTRY.collect()
         if family.name in {"carillon_gateway_channels", "carillon_gateway_subscriptions"}
     }
 
 
 def assert_empty(gateway: Gateway) -> None:
-    assert len(gateway.repair.hub) == 0
+    assert not served(gateway)
     assert connections() == 0
+    assert users() == 0
     assert set(gauges().values()) <= {0.0}
 
 
@@ -56,7 +61,7 @@ async def test_disconnect(
     """However a client goes, nothing of it stays, and its code is counted from a closed set."""
     before = closed(label)
     peer = await Peer(path, cookie_of(alice)).__aenter__()
-    assert connections() == 1
+    assert connections() == users() == 1
     assert gauges()["carillon_gateway_subscriptions"] == len(peer.greeting["positions"])
     await peer.leave(code)
     assert_empty(gateway)
@@ -94,7 +99,7 @@ async def test_cancelled_during_the_handshake(
     peer.communicator.future.cancel()
     await asyncio.wait({peer.communicator.future})
     # A synchronous handler ends its turn in its thread before its cancellation shows.
-    await eventually(lambda: len(gateway.repair.hub) == 0 and connections() == 0)
+    await eventually(lambda: not served(gateway) and connections() == 0)
     assert_empty(gateway)
 
 

@@ -23,6 +23,7 @@ def test_reason_fits_a_close_frame(code: CloseCode) -> None:
         (CloseCode.TOO_MANY_REQUESTS, False),
         (CloseCode.BAD_REQUEST, True),
         (CloseCode.PERMISSION_DENIED, True),
+        (CloseCode.BANNED, True),
     ],
 )
 def test_range_says_whether_to_come_back(code: CloseCode, terminal: bool) -> None:

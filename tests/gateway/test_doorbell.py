@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from services.gateway.doorbell import Doorbell
 from shared.broker.sender import Sender
 from shared.broker.topology import BELLS_GROUP, GROUPS_EXCHANGE
-from shared.broker.wire import Published, bells, encode_control
+from shared.broker.wire import FanOut, Published, bells, encode_control, fan_out_bells
 from tests.cable import Cable
 from tests.gateway.peer import eventually
 from tests.servers import RabbitMQ
@@ -31,11 +31,21 @@ class Listening:
     def __init__(self, url: str) -> None:
         self.heard: list[int] = []
         self.came_back = 0
-        self.doorbell = Doorbell(url, "under-test", on_publication=self._take, on_back=self._count)
+        self.doorbell = Doorbell(
+            url,
+            "under-test",
+            on_publication=self._take,
+            on_fan_out=self._take_all,
+            on_back=self._count,
+        )
         self.task = asyncio.create_task(self.doorbell.run())
 
     def _take(self, publication: Published) -> None:
         self.heard.append(publication.offset)
+
+    def _take_all(self, fan_out: FanOut) -> None:
+        for index in range(len(fan_out)):
+            self._take(fan_out.published(index))
 
     def _count(self) -> None:
         self.came_back += 1
@@ -91,9 +101,35 @@ async def test_hears_in_order(listening: Listening, ringer: Sender) -> None:
     assert listening.doorbell.outage is None
 
 
+async def test_hears_one_text_to_many(listening: Listening, ringer: Sender) -> None:
+    """A bell for many channels is handed on whole, between its neighbours."""
+    many = FanOut(
+        namespace="user",
+        time=0.0,
+        texts=['{"type":"notification"}'],
+        topics=["2", "3", "4"],
+        epochs=["e", "f", "g"],
+        offsets=[12, 13, 14],
+        members=['"id":1', '"id":2', '"id":3'],
+        chosen=[0, 0, 0],
+    )
+    await ring(ringer, 11)
+    for body, _ in fan_out_bells(BELLS_GROUP, many):
+        await asyncio.to_thread(ringer.send, BELLS_GROUP, body)
+    await ring(ringer, 15)
+    await eventually(lambda: len(listening.heard) == 5)
+    assert listening.heard == [11, 12, 13, 14, 15]
+
+
 async def test_malformed_bell(listening: Listening, ringer: Sender) -> None:
     """A bell without its parts, or of an unknown kind, is passed over; the next one is heard."""
-    for kind, fields in (("bell.ring", {}), ("bell.ring", {"publications": [1]}), ("other", {})):
+    for kind, fields in (
+        ("bell.ring", {}),
+        ("bell.ring", {"publications": [1]}),
+        ("bell.fan_out", {}),
+        ("bell.fan_out", {"namespace": "user", "time": 0.0, "topics": 5}),
+        ("other", {}),
+    ):
         body = encode_control(BELLS_GROUP, kind, fields)
         await asyncio.to_thread(ringer.send, BELLS_GROUP, body)
     await ring(ringer, 7)

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from services.gateway.runtime import Gateway, the_gateway
 from shared.accounts.models import User
 from shared.chat.models import ChatRoom
-from tests.gateway.peer import Peer
+from tests.gateway.peer import Peer, served
 
 type CookieOf = Callable[[User], str]
 
@@ -79,7 +79,7 @@ class TestWithDatabase:
     ) -> None:
         """Without somebody's session both endpoints refuse the handshake."""
         assert not await Peer(path, cookie).connects()
-        assert len(gateway.repair.hub) == 0
+        assert not served(gateway)
 
     async def test_ended_session(
         self, gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf
@@ -128,6 +128,7 @@ class TestWithDatabase:
             "/ws/nothing/lobby/",
             "/ws/nothing-at-all/lobby/",
             "/ws/announcements/others/",
+            "/ws/revocations/all/",
         ],
     )
     async def test_unknown_path(
@@ -135,7 +136,7 @@ class TestWithDatabase:
     ) -> None:
         """Paths and names of another form are refused without an error; nothing is kept of them."""
         assert not await Peer(path, cookie_of(alice)).connects()
-        assert len(gateway.repair.hub) == 0
+        assert not served(gateway)
 
     async def test_unknown_namespace_makes_no_metric(
         self, gateway: Gateway, alice: User, cookie_of: CookieOf

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.gateway.hub import Hold, Hub, LiveChannel, Verdict
-from shared.broker.wire import Published
+from shared.broker.wire import FanOut, Published
 from shared.realtime.positions import Position
 
 CHANNEL = "chat:lobby"
@@ -195,6 +195,52 @@ def test_hub_forgets_idle_channels() -> None:
     assert hub.get(CHANNEL) is live
     hub.leave(live, member)
     assert hub.get(CHANNEL) is None
+
+
+def fan_out(*places: tuple[str, int]) -> FanOut:
+    """One text to some channels of `user`, each at its offset."""
+    return FanOut(
+        namespace="user",
+        time=0.0,
+        texts=['{"type":"notification"}'],
+        topics=[topic for topic, _ in places],
+        epochs=[EPOCH for _ in places],
+        offsets=[offset for _, offset in places],
+        members=[f'"id":{number}' for number, _ in enumerate(places)],
+        chosen=[0 for _ in places],
+    )
+
+
+def test_one_text_to_many() -> None:
+    """Each channel that is served here gets its own; the others are not even made."""
+    gaps: list[tuple[str, Verdict]] = []
+    hub = Hub(lambda live, verdict: gaps.append((live.channel, verdict)))
+    members = {}
+    for channel in ("user:2", "user:4", "chat:3"):
+        live = hub.open(channel)
+        live.start(1, Position(EPOCH, 6))
+        hub.join(live, member := Recorder())
+        members[channel] = member
+    hub.accept_fan_out(fan_out(("1", 7), ("2", 7), ("3", 7), ("4", 7)))
+    assert {channel: member.frames for channel, member in members.items()} == {
+        "user:2": [{"id": 1, "type": "notification", "epoch": EPOCH, "offset": 7}],
+        "user:4": [{"id": 3, "type": "notification", "epoch": EPOCH, "offset": 7}],
+        "chat:3": [],
+    }
+    # A repeat, a hole, and a channel that nobody serves anymore.
+    last = hub.get("user:4")
+    assert last is not None
+    hub.leave(last, members["user:4"])
+    hub.accept_fan_out(fan_out(("2", 7), ("2", 9), ("4", 8)))
+    assert members["user:2"].offsets == members["user:4"].offsets == [7]
+    assert gaps == [("user:2", Verdict.EARLY)]
+
+
+def test_one_text_to_nobody_here() -> None:
+    """Where no channel of its namespace is served, it is dropped as a whole."""
+    hub = Hub(lambda live, verdict: None)
+    hub.accept_fan_out(fan_out(("1", 1)))
+    assert len(hub) == 0
 
 
 def test_hold_of_a_channel_that_sets_out() -> None:

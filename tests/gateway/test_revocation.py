@@ -47,13 +47,13 @@ async def test_nothing_after_the_refusal(
 async def test_deactivated_user(
     gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
 ) -> None:
-    """A user deactivated during a connection may not speak, even in a public room."""
+    """Deactivated in the database itself, past all actions, they still may not speak."""
     async with Peer("/ws/chat/lobby/", cookie_of(bob)) as peer:
         await gateway.database.run(User.objects.filter(pk=bob.pk).update, is_active=False)
         await peer.send(message="I am still here")
         frames, code = await peer.until_closed()
         assert [frame["code"] for frame in frames] == [103]
-        assert code == 3507
+        assert code == 4503
 
 
 async def test_deleted_room(

@@ -1,4 +1,8 @@
-"""`/ws/notifications/`: what is for this user wherever they are; announcements, for now."""
+"""
+`/ws/notifications/`: what is for this user wherever they are, and the announcements.
+
+`?since=<position>` catches up with `user:<own id>`, `?announcements=<position>` with the others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from channels.generic.websocket import WebsocketConsumer
 from services.gateway.consumers.channel import position_of
 from services.gateway.plain_connection import PlainConnection
 from services.gateway.runtime import the_gateway
-from shared.notifications.namespaces import ANNOUNCEMENTS
+from shared.notifications.namespaces import ANNOUNCEMENTS, UserNamespace, user_channel
 from shared.realtime.exceptions import ErrorCode, Refused
 
 __all__ = ["NotificationConsumer"]
@@ -33,7 +37,7 @@ class NotificationConsumer(WebsocketConsumer):
     channel_layer_alias = "none"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.connection = PlainConnection(the_gateway(), scope["user"], "announcements", send)
+        self.connection = PlainConnection(the_gateway(), scope["user"], UserNamespace.name, send)
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -44,7 +48,11 @@ class NotificationConsumer(WebsocketConsumer):
         await sync_to_async(handler, thread_sensitive=False, executor=_threads)(message)
 
     def connect(self) -> None:
-        since = {ANNOUNCEMENTS: position_of(self.scope, "announcements")}
+        # The channel follows from the session: there is nothing in the query to forge.
+        since = {
+            user_channel(self.scope["user"].pk): position_of(self.scope, "since"),
+            ANNOUNCEMENTS: position_of(self.scope, "announcements"),
+        }
         async_to_sync(self.connection.open)(since)
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
