@@ -76,7 +76,7 @@ class RabbitMQ(Server):
 
 
 class RunningStack:
-    """All of Carillon: nginx, web, two gateways, worker, beat, RabbitMQ, PostgreSQL."""
+    """All of Carillon: nginx, web, two gateways, two workers, beat, RabbitMQ, PostgreSQL."""
 
     def __init__(self, stack: Stack) -> None:
         # For tests that start services of their own beside it.
@@ -104,6 +104,7 @@ class RunningStack:
         ports = {
             "web": layout.web_internal,
             "worker": layout.worker_internal,
+            "bulk": layout.bulk_internal,
             "beat": layout.beat_internal,
         }
         if name.startswith("gateway-"):
@@ -122,7 +123,7 @@ class RunningStack:
     # The others
 
     def server(self, name: str) -> Server:
-        """A service by name: `web`, `worker`, `beat`, `nginx`, `rabbitmq`, `postgresql`."""
+        """A service by name: `web`, `worker`, `bulk`, `beat`, `nginx`, `rabbitmq`, `postgresql`."""
         return Server(self._stack, name)
 
     def stop_rabbitmq(self) -> None:

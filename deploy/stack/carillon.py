@@ -15,7 +15,7 @@ from deploy.stack.probes import answers
 from deploy.stack.rabbitmq import broker_url
 from deploy.stack.service import Service, Task, fingerprint
 
-__all__ = ["beat", "environment", "gateway", "tasks", "web", "worker"]
+__all__ = ["beat", "bulk_worker", "environment", "gateway", "tasks", "web", "worker"]
 
 # Larger messages are refused by the gateway before anything is allocated.
 MAX_MESSAGE_BYTES = "65536"
@@ -143,25 +143,37 @@ def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
 
 
 def worker(layout: Layout, env: Mapping[str, str]) -> Service:
-    """Declare the Celery worker."""
-    samples = layout.state / "metrics" / "worker"
+    """Declare the Celery worker for all that is not a bulk job."""
+    return celery_worker(layout, env, "worker", "carillon.default", layout.worker_internal)
+
+
+def bulk_worker(layout: Layout, env: Mapping[str, str]) -> Service:
+    """Declare the Celery worker for bulk jobs, which may keep it busy for long."""
+    return celery_worker(layout, env, "bulk", "carillon.bulk", layout.bulk_internal)
+
+
+def celery_worker(
+    layout: Layout, env: Mapping[str, str], name: str, queue: str, internal: int
+) -> Service:
+    samples = layout.state / "metrics" / name
     return Service(
-        name="worker",
+        name=name,
         command=(
             # Even a quiet worker says in plain text, there, that it was told to end.
-            *("sh", "-c", 'exec "$@" >/dev/null', "worker"),
+            *("sh", "-c", 'exec "$@" >/dev/null', name),
             *(*CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO"),
+            *("--queues", queue, "--hostname", f"{name}@%h"),
         ),
         env={
             **env,
-            "CARILLON_INTERNAL_PORT": str(layout.worker_internal),
+            "CARILLON_INTERNAL_PORT": str(internal),
             # Several lines of plain text in a log of JSON, which say that root starts this stack.
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
             "PROMETHEUS_MULTIPROC_DIR": str(samples),
         },
         needs=("postgresql", "rabbitmq", "migrate"),
-        ready=answers(layout.worker_internal, "/readyz"),
-        ports=ports(layout.worker_internal),
+        ready=answers(internal, "/readyz"),
+        ports=ports(internal),
         prepare=partial(empty, samples),
         content=code(layout, env, "worker"),
         stop_seconds=45,

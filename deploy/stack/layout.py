@@ -102,6 +102,10 @@ class Layout:
     def beat_internal(self) -> int:
         return self.base + 13
 
+    @property
+    def bulk_internal(self) -> int:
+        return self.base + 14
+
     def gateway(self, number: int) -> int:
         return self.base + 19 + number
 

@@ -83,6 +83,7 @@ class Stack:
             carillon.web(layout, env["web"]),
             *holders,
             carillon.worker(layout, env["worker"]),
+            carillon.bulk_worker(layout, env["worker"]),
             carillon.beat(layout, env["worker"]),
             nginx(
                 layout,

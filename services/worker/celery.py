@@ -16,8 +16,10 @@ production.set_up("services.worker.settings")
 
 from celery import signals
 
-from shared.broker.topology import declare_dead_letters
-from shared.celery import app
+from shared.broker import bell
+from shared.broker.topology import TASK_QUEUES, declare_dead_letters
+from shared.bulk.states import JobState
+from shared.celery import SENT_AT, app, queue_of
 from shared.telemetry import build, exporter, metrics
 
 __all__ = ["app"]
@@ -36,6 +38,10 @@ _started: dict[str, float] = {}
 def _worker_starts(**_: Any) -> None:
     exporter.spawn("--tasks")
     build.announce("worker")
+    metrics.start_worker_at_zero(
+        [queue.routing_key for queue in TASK_QUEUES],
+        [state.value for state in JobState if not state.is_final],
+    )
 
 
 @signals.worker_ready.connect
@@ -57,19 +63,30 @@ def _keep_our_logging(**_: Any) -> None:
 
 
 @signals.task_prerun.connect
-def _begin(task_id: str, **_: Any) -> None:
+def _begin(task_id: str, task: Any, **_: Any) -> None:
     _started[task_id] = time.monotonic()
-    metrics.TASKS_IN_PROGRESS.labels(queue="default").inc()
+    queue = _queue(task)
+    metrics.TASKS_IN_PROGRESS.labels(queue=queue).inc()
+    # Any task shows what the probe shows; a busy worker takes that one late.
+    metrics.WORKER_PROBE.set_to_current_time()
+    if (sent := task.request.get(SENT_AT)) is not None:
+        metrics.TASK_QUEUE_WAIT.labels(queue=queue).observe(max(0.0, time.time() - sent))
 
 
 @signals.task_postrun.connect
 def _finish(task_id: str, task: Any, state: str | None, **_: Any) -> None:
-    metrics.TASKS_IN_PROGRESS.labels(queue="default").dec()
+    metrics.TASKS_IN_PROGRESS.labels(queue=_queue(task)).dec()
     metrics.TASK_RUNS.labels(task=task.name, state=(state or "unknown").lower()).inc()
     if (started := _started.pop(task_id, None)) is not None:
         metrics.TASK_DURATION.labels(task=task.name).observe(time.monotonic() - started)
 
 
+def _queue(task: Any) -> str:
+    return queue_of((task.request.delivery_info or {}).get("routing_key"))
+
+
 @signals.worker_process_shutdown.connect
-def _forget_child(pid: int, **_: Any) -> None:
+def _end_child(pid: int, **_: Any) -> None:
+    # Celery's children end by os._exit, which runs no handlers of Python's own.
+    bell.flush()
     exporter.forget_process(pid)

@@ -1,20 +1,35 @@
-"""Housekeeping of the log and the sessions, each a plain call that may be repeated at any time."""
+"""Housekeeping of log, sessions and jobs, each a plain call that may be repeated at any time."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.core.management import call_command
+from django.db import InterfaceError, OperationalError
 
+from shared.bulk import outbox
+from shared.ratelimit.actions import do_forget_whole
 from shared.realtime import deployment, retention
 from shared.telemetry import metrics
 
-__all__ = ["SCHEDULE", "clear_sessions", "probe", "trim_streams", "watch_timeline"]
+__all__ = [
+    "SCHEDULE",
+    "clear_sessions",
+    "forget_budgets",
+    "probe",
+    "probe_bulk",
+    "sweep_jobs",
+    "trim_streams",
+    "watch_timeline",
+]
+
+logger = logging.getLogger(__name__)
 
 
 def trim_streams() -> None:
-    """Cut every stream to its namespace's size and age."""
+    """Cut streams to their namespace's size and age, for a while."""
     for kind, removed in retention.trim().items():
         metrics.STREAMS_TRIMMED.labels(kind=kind).inc(removed)
 
@@ -24,9 +39,34 @@ def watch_timeline() -> None:
     deployment.renew_after_failover()
 
 
+def sweep_jobs() -> None:
+    """Hand jobs that stand still to the workers again, and count the jobs."""
+    try:
+        swept = outbox.do_sweep()
+    except (OperationalError, InterfaceError) as error:
+        # The next round comes in seconds.
+        logger.warning("Jobs could not be looked at: %s", str(error).strip())
+        return
+    for state, count in swept.jobs.items():
+        metrics.FANOUT_JOBS.labels(state=state.value).set(count)
+    metrics.JOBS_STALE.set(swept.stale)
+    metrics.JOB_OLDEST_STALE_AGE.set(swept.oldest_seconds)
+    metrics.JOBS_REENQUEUED.inc(swept.enqueued)
+
+
 def probe() -> None:
     """Show that beat, broker and worker are all there: the worker's readiness looks for it."""
     metrics.WORKER_PROBE.set_to_current_time()
+
+
+def probe_bulk() -> None:
+    """Show the same of the worker that has bulk jobs alone."""
+    probe()
+
+
+def forget_budgets() -> None:
+    """Delete the rate limits' rows that mean the same without a row."""
+    do_forget_whole()
 
 
 def clear_sessions() -> None:
@@ -37,7 +77,10 @@ def clear_sessions() -> None:
 # What runs how often; beat's schedule and the embedded form's thread are made of it.
 SCHEDULE: Mapping[Callable[[], None], timedelta] = {
     probe: timedelta(seconds=30),
+    probe_bulk: timedelta(seconds=30),
+    sweep_jobs: timedelta(seconds=5),
     trim_streams: timedelta(minutes=1),
     watch_timeline: timedelta(seconds=30),
     clear_sessions: timedelta(hours=6),
+    forget_budgets: timedelta(hours=1),
 }

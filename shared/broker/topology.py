@@ -24,8 +24,18 @@ _QUORUM = {
     "x-dead-letter-exchange": _DEAD_LETTERS.name,
 }
 
-# What workers consume.
-TASK_QUEUES = (Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),)
+# What workers consume. Bulk jobs have a queue and workers of their own, so that nothing waits
+# behind them. Its messages have no dead letters: a job's row is what counts, a message that
+# expires is no loss, and among dead letters it would look like one.
+TASK_QUEUES = (
+    Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),
+    Queue(
+        "carillon.bulk",
+        _TASKS,
+        routing_key="bulk",
+        queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 10},
+    ),
+)
 
 _DEAD_LETTER_QUEUE = Queue(
     "carillon.dead_letters",

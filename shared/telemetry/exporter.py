@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, multiprocess
 
@@ -49,6 +50,14 @@ def forget_process(pid: int) -> None:
         multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
+def _forget_killed() -> None:
+    """Leave out the gauges of processes that had no time to say that they end."""
+    for path in Path(env.text("PROMETHEUS_MULTIPROC_DIR", "")).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            forget_process(int(pid))
+
+
 class _Database:
     """Whether the database answers, asked every few seconds and never by a probe itself."""
 
@@ -78,6 +87,7 @@ class _Database:
 
 
 def _registry() -> CollectorRegistry:
+    _forget_killed()
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry

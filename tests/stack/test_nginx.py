@@ -307,6 +307,22 @@ def test_large_bodies(front: Front) -> None:
     assert front.ask("/rooms/", "POST", body=b"x" * 1_000_000).status == 200
 
 
+def test_lists_of_recipients_may_be_long(front: Front) -> None:
+    """Up to 64 MiB on that one address, with their length even when they come in chunks."""
+    front.start()
+    path = "/api/v1/bulk-jobs/12/recipients"
+    answer = front.ask(path, "POST", body=b"1\n" * 3_000_000)
+    assert answer.status == 200
+    assert answer.seen["content-length"] == ["6000000"]
+    for other in (f"{path}/", "/api/v1/bulk-jobs/x/recipients", "/api/v1/bulk-jobs"):
+        assert front.ask(other, "POST", body=b"x" * 1_100_000).status == 413
+    head = f"POST {path} HTTP/1.1\r\nHost: chat.test\r\n"
+    too_long = front.send(f"{head}Content-Length: {64 * 1024 * 1024 + 1}\r\n\r\n".encode())
+    assert too_long.startswith(b"HTTP/1.1 413 ")
+    chunked = front.send(f"{head}Transfer-Encoding: chunked\r\n\r\n2\r\n1\n\r\n0\r\n\r\n".encode())
+    assert chunked.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     "request_",
     [

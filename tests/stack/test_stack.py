@@ -25,7 +25,7 @@ from deploy.stack.processes import family, identify
 from deploy.stack.stack import Stack
 from tests.servers import PostgreSQL, RabbitMQ, RunningStack
 
-PROCESSES = ["web", "worker", "beat", "gateway-1", "gateway-2"]
+PROCESSES = ["web", "worker", "bulk", "beat", "gateway-1", "gateway-2"]
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def amqp_channel(url: str) -> amqp.Channel:
     return connection.channel()
 
 
-@pytest.mark.parametrize("queue", ["carillon.default", "celery", "anything"])
+@pytest.mark.parametrize("queue", ["carillon.default", "carillon.bulk", "celery", "anything"])
 def test_gateway_may_not_declare_job_queues(rabbitmq: RabbitMQ, queue: str) -> None:
     """A gateway's account is for bells alone."""
     channel = amqp_channel(rabbitmq.urls["gateway"])

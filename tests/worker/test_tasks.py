@@ -4,17 +4,22 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from services.worker import maintenance
 from services.worker.schedule import BEAT_SCHEDULE
 from services.worker.tasks import NAMES
+from shared.accounts.models import User
+from shared.bulk import outbox
+from shared.bulk.actions import do_fan_out
 from shared.celery import app
 from shared.realtime.models import Deployment, Publication
 from shared.realtime.namespaces import namespace_of
 from shared.realtime.publish import Draft, publish_many
 from tests.processes import ENVIRONMENT, python
+from tests.team.kinds import PollClosed
 
 # What a worker process really knows after it has started.
 LIST_TASKS = """
@@ -22,6 +27,10 @@ from services.worker.celery import app
 print(*sorted(name for name in app.tasks if not name.startswith("celery.")))
 print(*sorted(entry["task"] for entry in app.conf.beat_schedule.values()))
 """
+
+
+def away() -> None:
+    raise OperationalError("gone")
 
 
 def trimmed(kind: str) -> float:
@@ -36,12 +45,24 @@ def test_schedule_names_tasks() -> None:
         assert 0 < entry["options"]["expires"] <= entry["schedule"].total_seconds()
 
 
+def test_queues() -> None:
+    """Bulk work has a queue of its own, and a probe there; the rest has the other one."""
+    queues = {
+        name: app.amqp.router.route({}, name)["queue"].name
+        for name in (*NAMES.values(), "bulk.drain")
+    }
+    bulk = {name for name, queue in queues.items() if queue == "carillon.bulk"}
+    assert bulk == {"bulk.probe", "bulk.drain"}
+    assert set(queues.values()) == {"carillon.bulk", "carillon.default"}
+
+
 def test_worker_process() -> None:
     """A worker's own process knows the tasks that beat sends."""
     ended = python("-c", LIST_TASKS, environment=ENVIRONMENT | {"CARILLON_DEMO": "1"})
     assert ended.returncode == 0, ended.stderr
     tasks, scheduled = (line.split() for line in ended.stdout.splitlines())
     assert set(scheduled) == set(NAMES.values()) <= set(tasks)
+    assert "bulk.drain" in tasks
 
 
 @pytest.mark.django_db
@@ -60,6 +81,29 @@ class TestRuns:
         app.tasks[NAMES[maintenance.trim_streams]]()
         assert Publication.objects.count() == size
         assert trimmed("poll") == before + 7
+
+    def test_sweeping(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Jobs are counted by state; a database that is away is a line in the log."""
+        do_fan_out(None, PollClosed, {"poll": "x"}, {"type": "all"})
+        sweep = app.tasks[NAMES[maintenance.sweep_jobs]]
+        sweep()
+        assert REGISTRY.get_sample_value("carillon_fanout_jobs", {"state": "planning"}) == 1.0
+        assert REGISTRY.get_sample_value("carillon_jobs_stale") == 0.0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outbox, "do_sweep", away)
+            sweep()
+        assert [record.getMessage() for record in caplog.records] == [
+            "Jobs could not be looked at: gone"
+        ]
+
+    def test_bulk_job(self, alice: User) -> None:
+        """The task works on a job, and does nothing to one that has ended."""
+        job = do_fan_out(None, PollClosed, {"poll": "x"}, {"type": "all"})
+        for _ in range(2):
+            app.tasks["bulk.drain"](job.pk, job.lanes[0])
+            app.tasks["bulk.drain"](job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.total) == ("finished", 1)
 
     def test_failover(self) -> None:
         """Another timeline of PostgreSQL begins a new incarnation."""
