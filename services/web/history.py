@@ -7,7 +7,7 @@ from typing import Any
 from shared.chat.models import ChatRoom, Message
 from shared.chat.queries import PAGE_MESSAGES, newest_messages, room_position
 
-__all__ = ["MAX_MESSAGES", "PAGE_MESSAGES", "read_history"]
+__all__ = ["MAX_MESSAGES", "PAGE_MESSAGES", "message_data", "read_history"]
 
 MAX_MESSAGES = 200
 
@@ -25,13 +25,14 @@ def read_history(
     # One more than asked for tells whether there are more.
     messages = newest_messages(room, limit=limit + 1, before=before)
     return {
-        "messages": [_as_json(message) for message in messages[-limit:]],
+        "messages": [message_data(message) for message in messages[-limit:]],
         "position": None if position is None else str(position),
         "more": len(messages) > limit,
     }
 
 
-def _as_json(message: Message) -> dict[str, Any]:
+def message_data(message: Message) -> dict[str, Any]:
+    """Return a message as histories tell it; `client_id` is there only if its sender gave one."""
     # Not `as_data()`: a deleted message keeps its place in the history, with its author's name.
     data: dict[str, Any] = {
         "id": message.pk,

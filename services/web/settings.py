@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.csp import CSP
 
+from shared.settings import env
 from shared.settings.base import *
 
 CARILLON_SERVICE = "web"
@@ -22,6 +23,7 @@ MIDDLEWARE = [
     "services.web.measure.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "services.web.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -77,6 +79,12 @@ SECURE_CSP = {
     "form-action": [CSP.SELF],
     "object-src": [CSP.NONE],
 }
+
+# How much one user, and one API key, may write through the API in a minute, of each kind of thing.
+CARILLON_API_WRITES_PER_MINUTE = env.integer("CARILLON_API_WRITES_PER_MINUTE", 120, minimum=1)
+CARILLON_API_KEY_WRITES_PER_MINUTE = env.integer(
+    "CARILLON_API_KEY_WRITES_PER_MINUTE", 1200, minimum=1
+)
 
 if SESSION_COOKIE_SECURE:
     # nginx ends TLS and overwrites this header, whatever a client sends.

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError
 from django.test import Client
 
-from services.web.api import session as session_api
+from services.web.api import rooms as rooms_api
 from services.web.pages import rooms
 from shared.accounts.models import User
 
@@ -35,8 +35,8 @@ def test_an_unknown_endpoint_answers_in_the_apis_shape(db: None) -> None:
     ("path", "allowed"),
     [
         ("/api/v1/session", "GET, HEAD"),
-        ("/api/v1/announcements", "GET, HEAD"),
-        ("/api/v1/rooms/lobby/messages", "GET, HEAD"),
+        ("/api/v1/announcements", "GET, HEAD, POST"),
+        ("/api/v1/rooms/lobby/messages", "GET, HEAD, POST"),
         ("/api/v1/rooms/lobby/messages/1", "DELETE"),
     ],
 )
@@ -76,11 +76,11 @@ def test_a_failing_database_gives_a_page_without_it(
     browser = signed_in(alice)
     browser.raise_request_exception = False
     monkeypatch.setattr(rooms, "rooms_for", fail)
-    monkeypatch.setattr(session_api, "JsonResponse", fail)
+    monkeypatch.setattr(rooms_api, "rooms_open_to", fail)
     page = browser.get("/rooms/")
     assert page.status_code == 500
     assert b"Something went wrong on our side" in page.content
-    answer = browser.get("/api/v1/session")
+    answer = browser.get("/api/v1/rooms")
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "server_error"
     assert b"secret detail" not in page.content + answer.content

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse, JsonResponse
+from services.web.api.caller import ApiRequest
+from services.web.api.fields import Answer, Id
+from services.web.api.routes import Routes
 
-from services.web.api.endpoint import endpoint
-from services.web.requests import SignedInRequest
+__all__ = ["routes"]
 
-__all__ = ["session"]
+routes = Routes("session")
 
 
-@endpoint("GET", "HEAD")
-def session(request: SignedInRequest) -> HttpResponse:
-    """Return the user of the session; 401 when there is none."""
+class SessionUser(Answer):
+    id: Id
+    username: str
+    staff: bool
+
+
+class Session(Answer):
+    user: SessionUser
+
+
+@routes.get("/session", scope=None, answer=Session)
+def read_session(request: ApiRequest) -> Session:
+    """Say who is asking: the user of the session, or the one whose key it is."""
     user = request.user
-    return JsonResponse(
-        {"user": {"id": user.pk, "username": user.username, "staff": user.is_staff}}
-    )
+    return Session(user=SessionUser(id=user.pk, username=user.username, staff=user.is_staff))
