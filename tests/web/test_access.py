@@ -15,7 +15,14 @@ type SignIn = Callable[[User], Client]
 
 @pytest.mark.parametrize(
     "path",
-    ["/rooms/", "/rooms/lobby/", "/accounts/settings/", "/staff/announce/"],
+    [
+        "/rooms/",
+        "/rooms/lobby/",
+        "/inbox/",
+        "/accounts/settings/",
+        "/accounts/notifications/",
+        "/staff/announce/",
+    ],
 )
 def test_strangers_sign_in_first_and_come_back(path: str, lobby: ChatRoom) -> None:
     """A stranger lands on the form, which knows where they wanted to go."""

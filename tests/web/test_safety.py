@@ -85,7 +85,11 @@ def test_nothing_is_written_without_a_csrf_token(
 PAGES = [
     "/rooms/",
     "/rooms/lobby/",
+    "/feed/",
+    "/people/root/",
+    "/inbox/",
     "/accounts/settings/",
+    "/accounts/notifications/",
     "/staff/announce/",
     "/staff/system-message/",
     "/admin/",
@@ -117,5 +121,5 @@ def test_pages_of_a_user_are_not_kept_by_browsers(
     alice: User, lobby: ChatRoom, signed_in: SignIn
 ) -> None:
     """The Back button after signing out on a shared computer shows nothing."""
-    for path in ("/rooms/", "/rooms/lobby/", "/accounts/settings/", "/api/v1/session"):
+    for path in ("/rooms/", "/rooms/lobby/", "/inbox/", "/accounts/settings/", "/api/v1/session"):
         assert "no-store" in signed_in(alice).get(path).headers["Cache-Control"]

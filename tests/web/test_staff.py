@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from shared.accounts.models import User
 from shared.chat.actions import do_add_member
@@ -25,6 +27,32 @@ def test_an_announcement_is_made_and_confirmed(staff: User, signed_in: SignIn) -
     position = announcements_position()
     assert position is not None
     assert position.offset == 1
+
+
+@pytest.mark.parametrize(("hours", "lasts"), [("", None), ("1", 1), ("168", 168)])
+def test_an_announcement_lasts_as_long_as_the_form_says(
+    hours: str, lasts: int | None, staff: User, signed_in: SignIn
+) -> None:
+    """Some hours from now, or as long as any is kept."""
+    before = timezone.now()
+    signed_in(staff).post("/staff/announce/", {"message": "Lunch", "hours": hours})
+    end = Announcement.objects.get().expires_at
+    if lasts is None:
+        assert end is None
+    else:
+        assert end is not None
+        assert timedelta() <= end - before - timedelta(hours=lasts) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "9999999999", "x"])
+def test_a_time_that_the_form_does_not_offer_is_refused(
+    hours: str, staff: User, signed_in: SignIn
+) -> None:
+    """400 with the field's fault; nothing is announced."""
+    response = signed_in(staff).post("/staff/announce/", {"message": "Lunch", "hours": hours})
+    assert response.status_code == 400
+    assert response.context["form"].errors["hours"]
+    assert not Announcement.objects.exists()
 
 
 @pytest.mark.parametrize("message", [None, "", "  ", "\u200b", "x" * 2_001, "a\0b"])

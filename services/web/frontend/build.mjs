@@ -11,6 +11,9 @@ const options = {
   entryPoints: [
     { in: here("src/site.ts"), out: "site" },
     { in: here("src/room.ts"), out: "room" },
+    { in: here("src/inbox.ts"), out: "inbox" },
+    { in: here("src/post.ts"), out: "post" },
+    { in: here("src/bulk.ts"), out: "bulk" },
     { in: here("styles/carillon.css"), out: "carillon" },
   ],
   outdir,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from services.web.requests import SignedInRequest, staff_only
@@ -17,12 +20,31 @@ from shared.notifications.models import Announcement
 __all__ = ["announce"]
 
 
+# By hours, as the form sends them.
+_LIFETIMES = [
+    ("", "As long as it is kept, 30 days"),
+    ("1", "1 hour"),
+    ("8", "8 hours"),
+    ("24", "1 day"),
+    ("72", "3 days"),
+    ("168", "7 days"),
+]
+
+
 class AnnouncementForm(forms.Form):
     message = forms.CharField(
         max_length=Announcement.MESSAGE_CHARACTERS,
         label="Announcement",
         help_text="Everybody who is signed in sees it at the top of the page, now.",
         widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
+    )
+    hours = forms.TypedChoiceField(
+        choices=_LIFETIMES,
+        coerce=int,
+        empty_value=None,
+        required=False,
+        label="Shown for",
+        help_text="Whoever comes back within this time, and has not dismissed it, sees it too.",
     )
 
 
@@ -33,7 +55,7 @@ def announce(request: SignedInRequest) -> HttpResponse:
     form = AnnouncementForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            do_announce(request.user, form.cleaned_data["message"])
+            do_announce(request.user, form.cleaned_data["message"], _end(form))
         except InvalidAnnouncement as error:
             form.add_error("message", str(error))
         except NotStaff as error:
@@ -43,3 +65,8 @@ def announce(request: SignedInRequest) -> HttpResponse:
             return redirect("announce")
     status = 400 if form.errors else 200
     return render(request, "web/announce.html", {"form": form}, status=status)
+
+
+def _end(form: AnnouncementForm) -> datetime | None:
+    hours = form.cleaned_data["hours"]
+    return None if hours is None else timezone.now() + timedelta(hours=hours)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from services.web.requests import SignedInRequest, signed_in
 from shared.chat.actions import do_create_room
-from shared.chat.exceptions import InvalidRoomName, RoomNameTaken
+from shared.chat.exceptions import InvalidRoomName, NotAllowed, RoomNameTaken
 from shared.chat.models import ChatRoom, Message
 from shared.chat.queries import rooms_for
 
@@ -45,7 +45,7 @@ def room_list(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             room = do_create_room(request.user, **form.cleaned_data)
-        except (InvalidRoomName, RoomNameTaken) as error:
+        except (InvalidRoomName, NotAllowed, RoomNameTaken) as error:
             form.add_error("name", str(error))
         else:
             return redirect("room", room.name)

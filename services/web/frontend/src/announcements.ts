@@ -5,6 +5,8 @@ export interface Announcement {
   readonly id: number;
   readonly message: string;
   readonly timestamp: string;
+  /** Until when it is shown; null for as long as the server tells it. */
+  readonly expiresAt: string | null;
 }
 
 /** More than these at once nobody reads. */
@@ -14,8 +16,8 @@ const DISMISSED = 20;
 
 /**
  * The announcements that a reader has not dismissed, shared by all their tabs through text in the
- * browser's storage. The position is kept with them: what is announced between two visits, or
- * while a page loads, is there on the next page.
+ * browser's storage. The server knows which were dismissed, on whatever device; the storage bridges
+ * the time until it does.
  */
 export class AnnouncementBoard {
   open: readonly Announcement[] = [];
@@ -29,6 +31,7 @@ export class AnnouncementBoard {
   constructor(
     private readonly load: () => string | null,
     private readonly save: (text: string) => void,
+    private readonly now: () => number = Date.now,
   ) {
     this.refresh();
   }
@@ -43,18 +46,50 @@ export class AnnouncementBoard {
     }
     if (typeof stored !== "object" || stored === null) return;
     const { open, position, newestId, dismissed } = stored as Record<string, unknown>;
-    this.open = Array.isArray(open) ? open.filter(isAnnouncement) : [];
+    this.open = readAnnouncements(open).filter((each) => this.isAlive(each));
     this.position = typeof position === "string" ? parsePosition(position) : null;
     this.newestId = typeof newestId === "number" ? newestId : 0;
     this.dismissed = Array.isArray(dismissed) ? dismissed.map(String) : [];
   }
 
+  /**
+   * Begin a page with what the server wrote into it. A tab that has heard more since then, and
+   * shares this storage, knows better.
+   */
+  begin(announcements: readonly Announcement[], position: Position | null): void {
+    const stored = this.position;
+    const isBehind =
+      stored !== null && stored.epoch === position?.epoch && position.offset < stored.offset;
+    if (isBehind) return;
+    this.position = position;
+    this.arrived = [];
+    this.fill(announcements);
+  }
+
+  /** Whether the reader has dismissed it here: the server may not have heard of it. */
+  wasDismissed(announcement: Announcement): boolean {
+    return this.dismissed.includes(nameOf(announcement));
+  }
+
+  /** When the next of those that are shown expires, in milliseconds since 1970. */
+  get nextExpiry(): number | null {
+    const times = this.open.map(expiryOf).filter(Number.isFinite);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** Put away what has expired. */
+  expire(): void {
+    this.refresh();
+    this.store();
+  }
+
   /** Returns whether this is news: another tab, or an earlier connection, may have had it. */
   add(frame: AnnouncementFrame, position: Position | null): boolean {
     this.refresh();
-    const { id, message, timestamp } = frame;
-    const announcement = { id, message, timestamp };
-    const isNews = id > this.newestId && !this.dismissed.includes(nameOf(announcement));
+    const { id, message, timestamp, expiresAt } = frame;
+    const announcement = { id, message, timestamp, expiresAt };
+    const isNews =
+      id > this.newestId && !this.wasDismissed(announcement) && this.isAlive(announcement);
     if (isNews) {
       this.open = [...this.open, announcement].slice(-SHOWN);
       this.newestId = id;
@@ -87,14 +122,18 @@ export class AnnouncementBoard {
     this.refresh();
     const known = new Set(announcements.map(nameOf));
     const all = [...announcements, ...this.arrived.filter((each) => !known.has(nameOf(each)))];
-    const gone = new Set(this.dismissed);
-    this.open = all.filter((announcement) => !gone.has(nameOf(announcement))).slice(-SHOWN);
+    this.open = all.filter((each) => !this.wasDismissed(each) && this.isAlive(each)).slice(-SHOWN);
     this.newestId = Math.max(0, ...all.map(({ id }) => id));
     this.store();
   }
 
+  private isAlive(announcement: Announcement): boolean {
+    return expiryOf(announcement) > this.now();
+  }
+
   private store(): void {
-    const { open, newestId, dismissed } = this;
+    const { newestId, dismissed } = this;
+    const open = this.open.map(({ expiresAt, ...rest }) => ({ ...rest, expires_at: expiresAt }));
     const position = this.position === null ? null : formatPosition(this.position);
     this.save(JSON.stringify({ open, newestId, dismissed, position }));
   }
@@ -104,7 +143,21 @@ function nameOf({ id, timestamp }: Announcement): string {
   return `${id} ${timestamp}`;
 }
 
-export function isAnnouncement(value: unknown): value is Announcement {
-  const { id, message, timestamp } = (value ?? {}) as Partial<Announcement>;
-  return typeof id === "number" && typeof message === "string" && typeof timestamp === "string";
+/** Read announcements as the server writes them; what is none is left out. */
+export function readAnnouncements(value: unknown): readonly Announcement[] {
+  return Array.isArray(value) ? value.map(readAnnouncement).filter((each) => each !== null) : [];
+}
+
+function readAnnouncement(value: unknown): Announcement | null {
+  const { id, message, timestamp, expires_at } = (value ?? {}) as Record<string, unknown>;
+  if (typeof id !== "number" || typeof message !== "string" || typeof timestamp !== "string") {
+    return null;
+  }
+  return { id, message, timestamp, expiresAt: typeof expires_at === "string" ? expires_at : null };
+}
+
+/** Infinity for what does not expire, or nobody can tell when. */
+function expiryOf({ expiresAt }: Announcement): number {
+  const time = expiresAt === null ? Number.NaN : Date.parse(expiresAt);
+  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;
 }

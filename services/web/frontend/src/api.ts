@@ -1,7 +1,8 @@
-import { type Announcement, isAnnouncement } from "./announcements";
+import { type Announcement, readAnnouncements } from "./announcements";
 import type { Access } from "./endpoint";
+import { type InboxFilter, type InboxItem, readItem } from "./inboxlist";
 import { type Position, parsePosition } from "./position";
-import { readMessage, type WireMessage } from "./wire";
+import { type JobFrame, readCount, readJob, readMessage, type WireMessage } from "./wire";
 
 /** The server's one error shape, or a request that never got an answer (status 0). */
 export class ApiError extends Error {
@@ -19,7 +20,23 @@ export interface HistoryPage {
   readonly more: boolean;
 }
 
+export interface InboxPage {
+  /** Newest first. */
+  readonly items: readonly InboxItem[];
+  /** The server's count; null when it gave none. */
+  readonly unread: number | null;
+  /** Where the reader's channel stood before the items were read. */
+  readonly position: Position | null;
+  /** Before which id the next page begins; null when there is none. */
+  readonly next: number | null;
+}
+
+export type InboxVerb = "read" | "unread" | "archive" | "unarchive";
+
 const ANNOUNCEMENTS = "/api/v1/announcements";
+const NOTIFICATIONS = "/api/v1/notifications";
+/** The least that tells how an inbox stands. */
+const NEWEST_NOTIFICATION = `${NOTIFICATIONS}?limit=1`;
 const TIMEOUT_MS = 15_000;
 /** To learn whether a path still leads anywhere, one waits less. */
 const POSITION_TIMEOUT_MS = 5_000;
@@ -79,11 +96,70 @@ export async function readHistory(
   };
 }
 
-/** The newest announcements, the oldest first. */
-export async function readAnnouncements(): Promise<readonly Announcement[]> {
+/** The announcements that the reader has not dismissed, the oldest first. */
+export async function openAnnouncements(): Promise<readonly Announcement[]> {
   const response = await call(ANNOUNCEMENTS);
   const body = (await response.json()) as { announcements?: unknown };
-  return Array.isArray(body.announcements) ? body.announcements.filter(isAnnouncement) : [];
+  return readAnnouncements(body.announcements);
+}
+
+async function post(path: string, csrfToken: string, body?: unknown): Promise<Response> {
+  const headers = { "X-CSRFToken": csrfToken };
+  if (body === undefined) return call(path, { method: "POST", headers });
+  return call(path, {
+    method: "POST",
+    headers: { ...headers, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** Dismiss an announcement on all of the reader's devices. */
+export async function seeAnnouncement(id: number, csrfToken: string): Promise<void> {
+  await post(`${ANNOUNCEMENTS}/${id}/seen`, csrfToken);
+}
+
+/** A page of the inbox as a filter shows it, the newest unless it begins before an id. */
+export async function readInbox(
+  { view, category }: InboxFilter,
+  before: number | null,
+  limit: number,
+): Promise<InboxPage> {
+  const query = new URLSearchParams({ view, limit: String(limit) });
+  if (category !== "") query.set("category", category);
+  if (before !== null) query.set("before", String(before));
+  return inboxPage(await call(`${NOTIFICATIONS}?${query}`));
+}
+
+/** How many are unread, and from where on the number may change. */
+export async function readUnread(): Promise<InboxPage> {
+  return inboxPage(await call(NEWEST_NOTIFICATION));
+}
+
+async function inboxPage(response: Response): Promise<InboxPage> {
+  const body = (await response.json()) as Readonly<Record<string, unknown>>;
+  const rows = Array.isArray(body.notifications) ? body.notifications : [];
+  return {
+    items: rows.map(readItem).filter((item) => item !== null),
+    unread: readCount(body.unread),
+    position: typeof body.position === "string" ? parsePosition(body.position) : null,
+    next: readCount(body.next),
+  };
+}
+
+/** Change the state of notifications. Returns the server's count after it. */
+export async function changeNotifications(
+  verb: InboxVerb,
+  ids: readonly number[] | "all",
+  csrfToken: string,
+): Promise<number | null> {
+  const body = ids === "all" ? { all: true } : { ids };
+  const response = await post(`${NOTIFICATIONS}/${verb}`, csrfToken, body);
+  return readCount(((await response.json()) as { unread?: unknown }).unread);
+}
+
+/** The reader looks at the inbox: what is in it has been noticed. */
+export async function noticeNotifications(csrfToken: string): Promise<void> {
+  await post(`${NOTIFICATIONS}/seen`, csrfToken);
 }
 
 /**
@@ -110,11 +186,20 @@ export function announcementsPosition(): Promise<Position | null> {
   return readPosition(ANNOUNCEMENTS);
 }
 
+export function inboxPosition(): Promise<Position | null> {
+  return readPosition(NEWEST_NOTIFICATION);
+}
+
 export async function deleteMessage(room: string, id: number, csrfToken: string): Promise<void> {
   await call(`${messagesPath(room)}/${id}`, {
     method: "DELETE",
     headers: { "X-CSRFToken": csrfToken },
   });
+}
+
+/** How a bulk job stands; null when the server says nothing that this page knows. */
+export async function readBulkJob(id: number): Promise<JobFrame | null> {
+  return readJob(await (await call(`/api/v1/bulk-jobs/${id}`)).json());
 }
 
 async function access(path: string): Promise<Access> {

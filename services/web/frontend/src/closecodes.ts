@@ -1,6 +1,6 @@
 /** Why the page has stopped connecting, and what the reader can do about it. */
 export interface Refusal {
-  readonly cause: "signed-out" | "no-access" | "too-many" | "refused";
+  readonly cause: "signed-out" | "no-access" | "too-many" | "suspended" | "refused";
   readonly message: string;
 }
 
@@ -22,8 +22,8 @@ const BY_CODE: Readonly<Record<number, Refusal>> = {
   3507: NO_ACCESS,
   4501: SIGNED_OUT,
   4503: {
-    cause: "refused",
-    message: "This account is suspended. Ask an administrator of this site for help.",
+    cause: "suspended",
+    message: "Your account was closed or suspended. Sign in again to read why and what you can do.",
   },
 };
 

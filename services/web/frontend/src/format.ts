@@ -1,6 +1,7 @@
 /** Times of the reader's device, in the language of the page. */
 export class Clock {
   private readonly time: Intl.DateTimeFormat;
+  private readonly moment: Intl.DateTimeFormat;
   private readonly day: Intl.DateTimeFormat;
   private readonly full: Intl.DateTimeFormat;
   private readonly key: Intl.DateTimeFormat;
@@ -10,6 +11,12 @@ export class Clock {
     private readonly now: () => Date = () => new Date(),
   ) {
     this.time = new Intl.DateTimeFormat(language, { timeStyle: "short" });
+    this.moment = new Intl.DateTimeFormat(language, {
+      day: "numeric",
+      month: "short",
+      hour: "numeric",
+      minute: "2-digit",
+    });
     this.day = new Intl.DateTimeFormat(language, {
       weekday: "long",
       day: "numeric",
@@ -25,6 +32,11 @@ export class Clock {
 
   timeOf(at: Date): string {
     return this.time.format(at);
+  }
+
+  /** Day and time, for lists that span days. */
+  momentOf(at: Date): string {
+    return this.moment.format(at);
   }
 
   fullTimeOf(at: Date): string {

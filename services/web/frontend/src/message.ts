@@ -18,6 +18,7 @@ const STATE_LABELS: Readonly<Record<MessageState, string | null>> = {
   deleted: null,
 };
 const BEGINNING_CHARACTERS = 40;
+const ACCOUNT_NAME = /^[\w.@+-]+$/;
 
 /** Bring a list item up to date with its message. */
 export function drawMessage(
@@ -44,7 +45,7 @@ export function drawMessage(
       element(
         "div",
         { class: "message-body" },
-        element("p", { class: "message-author" }, element("bdi", {}, item.username)),
+        element("p", { class: "message-author" }, author(item)),
         bubble(item),
       ),
     );
@@ -65,6 +66,13 @@ function isNew(place: HTMLElement, name: "content" | "standing", values: unknown
 function avatar(item: Item): HTMLElement {
   const look = `avatar ${tone(item.username)}`;
   return element("span", { class: look, "aria-hidden": "true" }, initials(item.username));
+}
+
+/** A name that can be an account's leads to its page; System and deleted users have none. */
+function author({ username, system }: Item): HTMLElement {
+  const name = element("bdi", {}, username);
+  if (system || !ACCOUNT_NAME.test(username)) return name;
+  return element("a", { href: `/people/${encodeURIComponent(username)}/` }, name);
 }
 
 function bubble(item: Item): HTMLElement {

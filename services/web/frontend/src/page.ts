@@ -1,5 +1,7 @@
+import { type Announcement, readAnnouncements } from "./announcements";
+import { type InboxFilter, type InboxItem, readFilter, readItem } from "./inboxlist";
 import { type Position, parsePosition } from "./position";
-import { readMessage, type WireMessage } from "./wire";
+import { readCount, readMessage, type WireMessage } from "./wire";
 
 /** What the server wrote into every page of a signed-in reader. */
 export interface Page {
@@ -7,7 +9,27 @@ export interface Page {
   readonly username: string;
   readonly staff: boolean;
   readonly language: string | undefined;
+  /** Where announcements stood, and those that the reader had not dismissed then. */
   readonly announcements: Position | null;
+  readonly openAnnouncements: readonly Announcement[];
+  /** Whether the reader wants to be told of any. */
+  readonly hearsAnnouncements: boolean;
+  /** Where the reader's own channel stood, and how many notifications were unread then. */
+  readonly inbox: Position | null;
+  readonly unread: number;
+}
+
+/** What the server wrote into the inbox. */
+export interface InboxPageData {
+  readonly filter: InboxFilter;
+  readonly items: readonly InboxItem[];
+  /** Before which id this page begins; null when it begins with the newest. */
+  readonly before: number | null;
+  readonly limit: number;
+  /** Whether some of the reader's notifications were not in an inbox that they looked at. */
+  readonly unseen: boolean;
+  /** What a category is called, by its key. */
+  readonly categories: ReadonlyMap<string, string>;
 }
 
 /** What the server wrote into a room's page. */
@@ -22,7 +44,8 @@ export interface RoomPage {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function readJson(id: string): Fields | null {
+/** What the server wrote into the page as data, by the id of its element. */
+export function readJson(id: string): Fields | null {
   const source = document.getElementById(id)?.textContent;
   return source ? (JSON.parse(source) as Fields) : null;
 }
@@ -39,6 +62,26 @@ export function readPage(): Page | null {
     staff: data.staff === true,
     language: filled(data.language),
     announcements: position(data.announcements),
+    openAnnouncements: readAnnouncements(data.open_announcements),
+    hearsAnnouncements: data.hears_announcements !== false,
+    inbox: position(data.inbox),
+    unread: readCount(data.unread) ?? 0,
+  };
+}
+
+export function readInboxPage(): InboxPageData | null {
+  const data = readJson("inbox-data");
+  if (data === null) return null;
+  const rows = Array.isArray(data.notifications) ? data.notifications : [];
+  return {
+    filter: readFilter(data),
+    items: rows.map(readItem).filter((item) => item !== null),
+    before: readCount(data.before),
+    limit: readCount(data.limit) ?? rows.length,
+    unseen: data.unseen === true,
+    categories: new Map(
+      Object.entries(data.categories ?? {}).map(([key, label]) => [key, String(label)]),
+    ),
   };
 }
 

@@ -1,15 +1,13 @@
-import type { Announcement, AnnouncementBoard } from "./announcements";
 import { Backoff } from "./backoff";
 
-/** Fills the board again after a reset, over HTTP, however often that has to be tried. */
-export class Refill {
+/** Reads over HTTP what a reset has made uncertain, however often that has to be tried. */
+export class Refill<T> {
   /** A later reset makes an answer under way worthless. */
   private round = 0;
 
   constructor(
-    private readonly board: AnnouncementBoard,
-    private readonly read: () => Promise<readonly Announcement[]>,
-    private readonly onFilled: () => void,
+    private readonly read: () => Promise<T>,
+    private readonly take: (answer: T) => void,
     private readonly backoff = new Backoff(),
   ) {}
 
@@ -17,16 +15,17 @@ export class Refill {
     this.round += 1;
     const round = this.round;
     while (round === this.round) {
+      let answer: T;
       try {
-        const announcements = await this.read();
-        if (round !== this.round) return;
-        this.board.fill(announcements);
-        this.backoff.reset();
-        this.onFilled();
-        return;
+        answer = await this.read();
       } catch {
         await new Promise((resolve) => setTimeout(resolve, this.backoff.next()));
+        continue;
       }
+      if (round !== this.round) return;
+      this.backoff.reset();
+      this.take(answer);
+      return;
     }
   }
 

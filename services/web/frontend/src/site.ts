@@ -1,77 +1,222 @@
-/** Every page of a signed-in reader: announcements, browser notifications, a clean sign-out. */
+/**
+ * Every page of a signed-in reader: the one connection for what is theirs wherever they are, and
+ * what it brings: the bell, announcements, browser notifications, and events for the page's own
+ * script (`events.ts`).
+ */
 
 import { AnnouncementBoard } from "./announcements";
-import { announcementsPosition, readAnnouncements, sessionAccess } from "./api";
+import {
+  announcementsPosition,
+  inboxPosition,
+  openAnnouncements,
+  readUnread,
+  seeAnnouncement,
+  sessionAccess,
+} from "./api";
 import { Banner } from "./banner";
+import { Bell } from "./bell";
+import type { Status } from "./connection";
 import { EndpointConnection } from "./endpointconnection";
+import { tell } from "./events";
 import { Clock } from "./format";
 import { keepAlive } from "./keepalive";
-import { positionsOf } from "./lifecheck";
+import { Leadership } from "./leadership";
+import type { Heads } from "./lifecheck";
 import { closeMenusWhenLeft } from "./menus";
+import { Newsstand } from "./newsstand";
 import { Notifier } from "./notifier";
-import { connectionUrl, type Page, part, readPage } from "./page";
+import { connectionUrl, csrfToken, type Page, part, readPage } from "./page";
 import { Refill } from "./refill";
+import { drawRefusal } from "./refusal";
 import { Cabinet, lockOnSignOut } from "./storage";
+import { UnreadCount } from "./unread";
+import type { AnnouncementFrame, Publication } from "./wire";
 
-const CHANNEL = "announcements:all";
-/** Announcements are rare, and every page waits for them: it asks after them seldom. */
+const ANNOUNCEMENTS = "announcements:all";
+/** Every page of everybody waits here: it asks seldom whether the connection still lives. */
 const QUIET_MS = 5 * 60_000;
+/** The longest pause that a browser's timer can hold is 24 days; a day will do. */
+const LONGEST_TIMER_MS = 24 * 3_600_000;
 
-function start(page: Page): void {
-  const cabinet = new Cabinet(page.userId);
-  const drawer = cabinet.drawer("local", "announcements");
-  const board = new AnnouncementBoard(
-    () => drawer.read(),
-    (text) => drawer.write(text),
-  );
-  const banner = new Banner(new Clock(page.language), (id) => {
-    board.dismiss(id);
-    banner.draw(board.open);
+class Site {
+  private readonly channel: string;
+  private readonly cabinet: Cabinet;
+  private readonly board: AnnouncementBoard;
+  private readonly banner: Banner;
+  private readonly bell = new Bell();
+  private readonly unread: UnreadCount;
+  private readonly notifier: Notifier;
+  private readonly newsstand: Newsstand;
+  private readonly connection: EndpointConnection;
+  private readonly refillBoard = new Refill(openAnnouncements, (announcements) => {
+    this.board.fill(announcements);
+    this.drawBoard();
   });
-  const refill = new Refill(board, readAnnouncements, () => banner.draw(board.open));
-  const enable = part("#enable-notifications", HTMLButtonElement);
-  const notifier = new Notifier(enable, enable.dataset.icon ?? "");
-  const connection = new EndpointConnection(
-    {
-      url: connectionUrl("/ws/notifications/"),
-      channels: [{ name: CHANNEL, parameter: "announcements", types: ["announcement"] }],
-      checkAccess: sessionAccess,
-      readPositions: async () => positionsOf(CHANNEL, await announcementsPosition()),
-    },
-    {
-      onPublication: (channel, publication) => {
-        if (publication.type !== "announcement") return;
-        if (board.add(publication, connection.position(channel))) {
-          notifier.notify("Carillon", publication.message, `announcement-${publication.id}`);
-        }
-        banner.draw(board.open);
-      },
-      onReset: (channel) => {
-        board.reset(connection.position(channel));
-        void refill.start();
-      },
-      // Announcements are no part of what a reader does here: they come back without a word.
-      onStatus: (status) => {
-        if (status.state !== "refused") return;
-        refill.stop();
-        if (status.refusal.cause === "signed-out") cabinet.lock();
-      },
-      onError: () => undefined,
-    },
-  );
+  private readonly refillCount = new Refill(readUnread, ({ unread, position }) => {
+    if (this.unread.take(unread, position)) this.drawCount();
+  });
+  private expiryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  banner.draw(board.open);
-  window.addEventListener("storage", (event) => {
-    if (!drawer.holds(event.key)) return;
-    board.refresh();
-    banner.draw(board.open);
-  });
-  lockOnSignOut(cabinet);
-  closeMenusWhenLeft();
-  connection.subscribe(CHANNEL, board.position ?? page.announcements);
-  connection.connect();
-  keepAlive(connection, QUIET_MS);
+  constructor(private readonly page: Page) {
+    this.channel = `user:${page.userId}`;
+    this.cabinet = new Cabinet(page.userId);
+    const drawer = this.cabinet.drawer("local", "announcements");
+    this.board = new AnnouncementBoard(
+      () => drawer.read(),
+      (text) => drawer.write(text),
+    );
+    window.addEventListener("storage", (event) => {
+      if (!drawer.holds(event.key)) return;
+      this.board.refresh();
+      this.drawBoard();
+    });
+    this.banner = new Banner(new Clock(page.language), (id) => this.dismiss(id));
+    this.unread = new UnreadCount(page.unread, page.inbox);
+    this.notifier = new Notifier(part("link[rel=icon]", HTMLLinkElement).href);
+    this.newsstand = new Newsstand(
+      this.notifier,
+      new Leadership(`carillon:notifier:${page.userId}`),
+    );
+    this.connection = new EndpointConnection(
+      {
+        url: connectionUrl("/ws/notifications/"),
+        channels: [
+          {
+            name: this.channel,
+            parameter: "since",
+            types: ["notification", "unread", "job", "seen_announcement"],
+          },
+          { name: ANNOUNCEMENTS, parameter: "announcements", types: ["announcement"] },
+        ],
+        checkAccess: sessionAccess,
+        readPositions: () => this.readPositions(),
+      },
+      {
+        onPublication: (_channel, publication) => this.receive(publication),
+        onReset: (channel) => this.onReset(channel),
+        onStatus: (status) => this.onStatus(status),
+        // What a page says here is nothing, so no error is an answer to the reader.
+        onError: () => undefined,
+      },
+    );
+  }
+
+  start(): void {
+    this.board.begin(this.page.openAnnouncements, this.page.announcements);
+    for (const announcement of this.page.openAnnouncements) {
+      // Dismissed here while the server could not be reached.
+      if (this.board.wasDismissed(announcement)) this.sendSeen(announcement.id);
+    }
+    this.drawBoard();
+    this.bell.draw(this.unread.value);
+    lockOnSignOut(this.cabinet);
+    closeMenusWhenLeft();
+    this.connection.subscribe(ANNOUNCEMENTS, this.page.announcements);
+    this.connection.subscribe(this.channel, this.page.inbox);
+    this.connection.connect();
+    keepAlive(this.connection, QUIET_MS);
+  }
+
+  private receive(publication: Publication): void {
+    switch (publication.type) {
+      case "notification":
+        this.newsstand.hear(publication.notification, !tell("carillon:notification", publication));
+        if (this.unread.take(publication.unread, publication.position)) this.drawCount();
+        return;
+      case "unread":
+        if (publication.change !== null) this.newsstand.settle(publication.change);
+        if (this.unread.take(publication.unread, publication.position)) this.drawCount();
+        tell("carillon:unread", publication);
+        return;
+      case "job":
+        tell("carillon:job", publication);
+        return;
+      case "seen_announcement":
+        this.board.dismiss(publication.id);
+        this.drawBoard();
+        return;
+      case "announcement":
+        if (this.page.hearsAnnouncements) this.announce(publication);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private announce(frame: AnnouncementFrame): void {
+    if (this.board.add(frame, this.connection.position(ANNOUNCEMENTS)) && document.hidden) {
+      const tag = `announcement-${frame.id}`;
+      this.notifier.notify({ title: "Carillon", body: frame.message, tag });
+    }
+    this.drawBoard();
+  }
+
+  private onReset(channel: string): void {
+    if (channel === ANNOUNCEMENTS) {
+      this.board.reset(this.connection.position(channel));
+      void this.refillBoard.start();
+    } else {
+      this.newsstand.reset();
+      void this.refillCount.start();
+    }
+    tell("carillon:reset", { channel });
+  }
+
+  /** What comes here comes back without a word; only a refusal is said. */
+  private onStatus(status: Status): void {
+    // A page without a position cannot ask for what happened while it loaded.
+    if (status.state === "online" && this.page.inbox === null) void this.refillCount.start();
+    if (status.state !== "refused") return;
+    this.refillBoard.stop();
+    this.refillCount.stop();
+    const { cause } = status.refusal;
+    if (cause === "signed-out" || cause === "suspended") this.cabinet.lock();
+    // A room has a connection and a notice of its own, which says the same.
+    if (document.querySelector("#connection-notice") !== null) return;
+    const notice = part("#site-notice", HTMLElement);
+    drawRefusal(notice, status.refusal);
+    notice.hidden = false;
+  }
+
+  private async readPositions(): Promise<Heads> {
+    const [inbox, announcements] = await Promise.all([inboxPosition(), announcementsPosition()]);
+    const heads = [
+      [this.channel, inbox],
+      [ANNOUNCEMENTS, announcements],
+    ] as const;
+    return new Map(heads.flatMap(([name, head]) => (head === null ? [] : [[name, head]])));
+  }
+
+  private dismiss(id: number): void {
+    this.board.dismiss(id);
+    this.drawBoard();
+    this.sendSeen(id);
+  }
+
+  private sendSeen(id: number): void {
+    // The next page sends it again if it must.
+    seeAnnouncement(id, csrfToken()).catch(() => undefined);
+  }
+
+  private drawBoard(): void {
+    this.banner.draw(this.board.open);
+    clearTimeout(this.expiryTimer);
+    const at = this.board.nextExpiry;
+    if (at === null) return;
+    const expire = () => {
+      this.board.expire();
+      this.drawBoard();
+    };
+    this.expiryTimer = setTimeout(expire, Math.min(at - Date.now(), LONGEST_TIMER_MS));
+  }
+
+  private drawCount(): void {
+    this.bell.draw(this.unread.value);
+  }
 }
 
 const page = readPage();
-if (page !== null) start(page);
+if (page !== null) {
+  // By then the page's own script, which hears from this one, has begun to listen.
+  document.addEventListener("DOMContentLoaded", () => new Site(page).start());
+}

@@ -1,6 +1,6 @@
 import type { Status } from "./connection";
-import { element } from "./dom";
 import { part } from "./page";
+import { drawRefusal } from "./refusal";
 
 /** Says how the connection stands, and what to do when it is refused. */
 export class StatusLine {
@@ -15,19 +15,7 @@ export class StatusLine {
     const label = this.text(status);
     // Attempts that follow each other fast must not be read out one by one.
     if (this.label.textContent !== label) this.label.textContent = label;
-    if (status.state === "refused") {
-      const signIn = `/accounts/login/?${new URLSearchParams({ next: location.pathname })}`;
-      const [address, action] =
-        status.refusal.cause === "signed-out"
-          ? [signIn, "Sign in"]
-          : status.refusal.cause === "no-access"
-            ? ["/rooms/", "Go to rooms"]
-            : [location.pathname, "Reload"];
-      this.notice.replaceChildren(
-        element("span", {}, status.refusal.message),
-        element("a", { class: "button small", href: address }, action),
-      );
-    }
+    if (status.state === "refused") drawRefusal(this.notice, status.refusal);
     this.notice.hidden = status.state !== "refused";
   }
 

@@ -1,17 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { AnnouncementBoard } from "../src/announcements";
+import { AnnouncementBoard, readAnnouncements } from "../src/announcements";
 import type { AnnouncementFrame } from "../src/wire";
 
-const frame = (id: number): AnnouncementFrame => ({
+const NOW = Date.parse("2026-11-22T16:30:00Z");
+
+const frame = (id: number, expiresAt: string | null = null): AnnouncementFrame => ({
   type: "announcement",
   id,
   message: `announcement ${id}`,
   timestamp: "2026-11-22T16:00:00Z",
+  expiresAt,
   position: null,
 });
 
 /** Storage that several tabs share. */
-function tabs() {
+function tabs(now: () => number = () => NOW) {
   let stored: string | null = null;
   return () =>
     new AnnouncementBoard(
@@ -19,6 +22,7 @@ function tabs() {
       (text) => {
         stored = text;
       },
+      now,
     );
 }
 
@@ -56,7 +60,97 @@ test("the newest three are shown", () => {
 });
 
 const rows = (...found: number[]) =>
-  found.map((id) => ({ id, message: `announcement ${id}`, timestamp: "2026-11-22T16:00:00Z" }));
+  found.map((id) => ({
+    id,
+    message: `announcement ${id}`,
+    timestamp: "2026-11-22T16:00:00Z",
+    expiresAt: null,
+  }));
+
+describe("a page begins", () => {
+  test("with what the server wrote into it: what was dismissed on another device is gone", () => {
+    const open = tabs();
+    const before = open();
+    for (const id of [1, 2]) before.add(frame(id), { epoch: "e1", offset: id });
+    const next = open();
+    next.begin(rows(2), { epoch: "e1", offset: 3 });
+    expect(ids(next)).toEqual([2]);
+    expect(next.add(frame(2), { epoch: "e1", offset: 2 })).toBe(false);
+    expect(next.add(frame(3), { epoch: "e1", offset: 4 })).toBe(true);
+  });
+
+  test("without what was dismissed here, which the server is told again", () => {
+    const open = tabs();
+    const before = open();
+    before.add(frame(1), { epoch: "e1", offset: 1 });
+    before.dismiss(1);
+    const next = open();
+    next.begin(rows(1), { epoch: "e1", offset: 1 });
+    expect(ids(next)).toEqual([]);
+    expect(rows(1, 2).map((each) => next.wasDismissed(each))).toEqual([true, false]);
+  });
+
+  test("with what another tab knows, where that tab has heard more since", () => {
+    const open = tabs();
+    open().add(frame(5), { epoch: "e1", offset: 5 });
+    const slow = open();
+    slow.begin(rows(4), { epoch: "e1", offset: 4 });
+    expect(ids(slow)).toEqual([5]);
+    expect(slow.add(frame(5), { epoch: "e1", offset: 5 })).toBe(false);
+  });
+
+  test("with what the server wrote after the log was replaced", () => {
+    const open = tabs();
+    open().add(frame(9), { epoch: "e1", offset: 9 });
+    const next = open();
+    next.begin(rows(1), { epoch: "e2", offset: 1 });
+    expect(ids(next)).toEqual([1]);
+  });
+});
+
+describe("an announcement that is over", () => {
+  const [past, soon] = ["2026-11-22T16:29:59Z", "2026-11-22T16:40:00Z"];
+
+  test("is not shown when it comes late", () => {
+    const board = tabs()();
+    expect(board.add(frame(1, past), null)).toBe(false);
+    expect(ids(board)).toEqual([]);
+  });
+
+  test("goes when its time comes, and the board says when that is", () => {
+    let now = NOW;
+    const open = tabs(() => now);
+    const board = open();
+    board.add(frame(1, soon), null);
+    board.add(frame(2), null);
+    expect(board.nextExpiry).toBe(Date.parse(soon));
+    now = Date.parse(soon);
+    board.expire();
+    expect(ids(board)).toEqual([2]);
+    expect(ids(open())).toEqual([2]);
+    expect(board.nextExpiry).toBeNull();
+  });
+
+  test("is so for a time that is none never", () => {
+    const board = tabs()();
+    board.add(frame(1, "soon"), null);
+    expect(ids(board)).toEqual([1]);
+  });
+});
+
+test("announcements of the server are read, and broken ones left out", () => {
+  const given = [
+    { id: 1, message: "a", timestamp: "t", expires_at: "2026-11-22T16:40:00Z" },
+    { id: 2, message: "b", timestamp: "t" },
+    { id: "3", message: "c", timestamp: "t" },
+    null,
+  ];
+  expect(readAnnouncements(given)).toEqual([
+    { id: 1, message: "a", timestamp: "t", expiresAt: "2026-11-22T16:40:00Z" },
+    { id: 2, message: "b", timestamp: "t", expiresAt: null },
+  ]);
+  expect(readAnnouncements({})).toEqual([]);
+});
 
 describe("after a reset", () => {
   test("the board shows what there is now", () => {

@@ -1,0 +1,66 @@
+/** A post's page, read again over HTTP: its comments, and where its channel stands. */
+
+import { ApiError, sessionAccess } from "./api";
+import type { Access } from "./endpoint";
+import { type Position, parsePosition } from "./position";
+
+const TIMEOUT_MS = 15_000;
+
+/** What the server wrote into a post's page for its script. */
+export interface PostData {
+  readonly id: number;
+  readonly channel: string;
+  /** Read before the comments were: the connection starts here and nothing lies between. */
+  readonly position: Position | null;
+  /** The reader may delete every comment here. */
+  readonly moderates: boolean;
+}
+
+export function readPostData(page: Document): PostData | null {
+  const source = page.getElementById("post-data")?.textContent;
+  if (!source) return null;
+  const data = JSON.parse(source) as Readonly<Record<string, unknown>>;
+  return {
+    id: Number(data.id),
+    channel: String(data.channel),
+    position: typeof data.position === "string" ? parsePosition(data.position) : null,
+    moderates: data.moderates === true,
+  };
+}
+
+/** The page as it is now. Rejected when nobody answers, or not with the page. */
+export async function readPost(path: string): Promise<Document> {
+  let response: Response;
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    response = await fetch(path, { cache: "no-store", redirect: "error", signal });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  if (!response.ok) throw new ApiError(response.status, "The post cannot be read.");
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/** How far the server is; null when it is there and cannot say. */
+export async function postPosition(path: string): Promise<Position | null> {
+  try {
+    return readPostData(await readPost(path))?.position ?? null;
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : 0;
+    if (status === 429 || status >= 500) return null;
+    throw error;
+  }
+}
+
+/** A session that ended and a post that was deleted are told apart: one asks for each. */
+export async function postAccess(path: string): Promise<Access> {
+  const session = await sessionAccess();
+  if (session !== "allowed") return session;
+  try {
+    await readPost(path);
+    return "allowed";
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : 0;
+    return status === 403 || status === 404 ? "no-access" : "unknown";
+  }
+}
