@@ -5,7 +5,7 @@ STACK := $(PYTHON_) -m deploy.stack
 PYTEST := $(PYTHON_) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit stack manage stack-down scale lint fmt lock
+.PHONY: help run test test-unit stack manage stack-down scale bench-bulk lint fmt lock
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ stack-down: ## Stop the real form; data stays.
 scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS=3.
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
 	@deploy/bootstrap stack scale -- $(GATEWAYS)
+
+bench-bulk: ## Measure a bulk job beside a tutorial's loop, on a stack of its own; FULL=1: to 1,000,000.
+	@deploy/bootstrap dev assets
+	@$(STACK) install
+	@exec $(PYTHON_) -m tests.load $(if $(filter-out 0,$(FULL)),--full)
 
 lint: ## Check style, types, import rules, templates and TypeScript.
 	@deploy/bootstrap dev
