@@ -37,7 +37,10 @@ app.conf.update(
     task_default_routing_key="default",
     task_default_queue_type="quorum",
     task_queues=TASK_QUEUES,
-    task_routes={"bulk.*": {"queue": "carillon.bulk"}},
+    task_routes={
+        "bulk.*": {"queue": "carillon.bulk"},
+        "worker.*": {"queue": "carillon.rounds"},
+    },
     worker_detect_quorum_queues=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -63,7 +66,7 @@ _BREAKER_SECONDS = 5.0
 
 
 def queue_of(routing_key: str | None) -> str:
-    """Return a queue's name as metrics label it: `default`, `bulk`, or `other`."""
+    """Return a queue's name as metrics label it: `default`, `rounds`, `bulk`, or `other`."""
     return routing_key if routing_key in _QUEUES else "other"
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "python"]
+__all__ = ["ENVIRONMENT", "ROOT", "python"]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Inside shared, imports go down this list; packages on one line do not know each other.
 LAYERS = [
     {"shared.broker"},
-    {"shared.realtime"},
+    {"shared.realtime", "shared.ratelimit"},
     {"shared.accounts"},
     {"shared.notifications"},
     {"shared.bulk"},

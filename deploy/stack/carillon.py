@@ -144,7 +144,8 @@ def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
 
 def worker(layout: Layout, env: Mapping[str, str]) -> Service:
     """Declare the Celery worker for all that is not a bulk job."""
-    return celery_worker(layout, env, "worker", "carillon.default", layout.worker_internal)
+    queues = "carillon.default,carillon.rounds"
+    return celery_worker(layout, env, "worker", queues, layout.worker_internal)
 
 
 def bulk_worker(layout: Layout, env: Mapping[str, str]) -> Service:
@@ -153,7 +154,7 @@ def bulk_worker(layout: Layout, env: Mapping[str, str]) -> Service:
 
 
 def celery_worker(
-    layout: Layout, env: Mapping[str, str], name: str, queue: str, internal: int
+    layout: Layout, env: Mapping[str, str], name: str, queues: str, internal: int
 ) -> Service:
     samples = layout.state / "metrics" / name
     return Service(
@@ -162,7 +163,7 @@ def celery_worker(
             # Even a quiet worker says in plain text, there, that it was told to end.
             *("sh", "-c", 'exec "$@" >/dev/null', name),
             *(*CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO"),
-            *("--queues", queue, "--hostname", f"{name}@%h"),
+            *("--queues", queues, "--hostname", f"{name}@%h"),
         ),
         env={
             **env,

@@ -10,7 +10,7 @@ __all__ = ["NAMES"]
 
 # Tasks are named by producers, not imported: these names are their address.
 NAMES = {call: f"worker.{call.__name__}" for call in maintenance.SCHEDULE}
-# The queue is a part of the name: whatever begins with `bulk.` is for the bulk worker.
+# The queue follows from the name: what begins with `bulk.` is for the bulk worker.
 NAMES[maintenance.probe_bulk] = "bulk.probe"
 
 for _call, _name in NAMES.items():

@@ -18,23 +18,20 @@ GROUPS_EXCHANGE = Exchange(
 
 _TASKS = Exchange("carillon.tasks", type="topic", durable=True)
 _DEAD_LETTERS = Exchange("carillon.dead_letters", type="topic", durable=True)
-_QUORUM = {
-    "x-queue-type": "quorum",
-    "x-delivery-limit": 10,
-    "x-dead-letter-exchange": _DEAD_LETTERS.name,
-}
+_QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 10}
 
 # What workers consume. Bulk jobs have a queue and workers of their own, so that nothing waits
-# behind them. Its messages have no dead letters: a job's row is what counts, a message that
-# expires is no loss, and among dead letters it would look like one.
+# behind them. Beat's rounds and bulk jobs have no dead letters: RabbitMQ puts messages that expire
+# among them, and here one that expires is no loss: the next round, or a job's row, stands in.
 TASK_QUEUES = (
-    Queue("carillon.default", _TASKS, routing_key="default", queue_arguments=_QUORUM),
     Queue(
-        "carillon.bulk",
+        "carillon.default",
         _TASKS,
-        routing_key="bulk",
-        queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 10},
+        routing_key="default",
+        queue_arguments={**_QUORUM, "x-dead-letter-exchange": _DEAD_LETTERS.name},
     ),
+    Queue("carillon.rounds", _TASKS, routing_key="rounds", queue_arguments=_QUORUM),
+    Queue("carillon.bulk", _TASKS, routing_key="bulk", queue_arguments=_QUORUM),
 )
 
 _DEAD_LETTER_QUEUE = Queue(

@@ -19,7 +19,7 @@ from django.utils import timezone
 from shared.accounts.models import User
 from shared.bulk import outbox
 from shared.bulk.access import access_staff, locked_job
-from shared.bulk.audiences import Audience, Followers, Listed, parse_audience
+from shared.bulk.audiences import Audience, Listed, parse_audience
 from shared.bulk.chunks import split_off_failed
 from shared.bulk.content import check_context, check_size, offered_kind
 from shared.bulk.drafts import (
@@ -32,7 +32,7 @@ from shared.bulk.drafts import (
 )
 from shared.bulk.exceptions import EmptyAudience, InvalidRequest, NothingToRetry, UnknownJob
 from shared.bulk.filters import do_change_filter, do_delete_filter, do_save_filter
-from shared.bulk.models import BulkJob, Chunk, Failure, Recipient
+from shared.bulk.models import BulkJob, Chunk, Recipient
 from shared.bulk.queries import as_data
 from shared.bulk.states import ChunkState, JobState, Transition, next_state
 from shared.notifications.kinds import Kind
@@ -51,7 +51,6 @@ __all__ = [
     "do_delete_filter",
     "do_edit_draft",
     "do_fan_out",
-    "do_forget_user",
     "do_pause_job",
     "do_resume_job",
     "do_retry_job",
@@ -77,9 +76,7 @@ def do_start_job(actor: AbstractUser, job_id: int) -> BulkJob:
             kind that is offered.
     """
     with _moving(actor, job_id, Transition.START) as job:
-        # The kind of a draft may be open still, and what an app declared once may be gone.
-        offered_kind(job.kind)
-        # A draft may have no text yet, and a kind may have gone since.
+        # A draft may have no kind and no text yet, and a kind may have gone since.
         check_context(offered_kind(job.kind), job.context)
         audience = parse_audience(job.audience, stored=True).pinned()
         if not audience.page(job.pk, 0, 1):
@@ -192,36 +189,12 @@ def do_fan_out(
     return job
 
 
-@retry_on_deadlock
-def do_forget_user(user: User) -> None:
-    """Take out what tells of a user who is being deleted; it asks nobody for leave."""
+def do_tell(job_id: int) -> None:
+    """Tell a job's starter how far it is, unless somebody did within a second or is about to."""
     with transaction.atomic():
-        # The row and its outcome stay: the sums count them.
-        Failure.objects.filter(user_id=user.pk).update(reason="")
-        # Without a digest: made by code, for what this user did.
-        theirs = BulkJob.objects.filter(created_by=user, digest="")
-        for job in theirs.select_for_update(no_key=True).order_by("id"):
-            if not JobState(job.state).is_final:
-                job.state = next_state(JobState(job.state), Transition.CANCEL)
-                job.finished_at = timezone.now()
-            job.lanes, job.context = [], {}
-            if isinstance(parse_audience(job.audience, stored=True), Followers):
-                job.audience = Followers("", 0).as_data()
-            job.save()
-
-
-def do_tell(job_id: int, *, final: bool = False) -> None:
-    """
-    Tell a job's starter how far it is, at most once a second.
-
-    Args:
-        job_id: the job.
-        final: wait for whoever holds the job, and tell whenever it was told last.
-    """
-    with transaction.atomic():
-        jobs = BulkJob.objects.select_for_update(skip_locked=not final, no_key=True)
+        jobs = BulkJob.objects.select_for_update(skip_locked=True, no_key=True)
         job = jobs.filter(pk=job_id).first()
-        if job is not None and (final or is_due(job)):
+        if job is not None and is_due(job):
             tell(job)
             job.save(update_fields=["told_at", "moved_at"])
 

@@ -87,6 +87,9 @@ class Matching(_Users):
     def as_data(self) -> dict[str, Any]:
         return {"type": "criteria", **self.criteria.as_data()}
 
+    def pinned(self) -> Audience:
+        return Matching(Criteria.parse(self.criteria.as_data()))
+
     def users(self) -> QuerySet[User]:
         return self.criteria.users()
 
@@ -177,14 +180,15 @@ def parse_audience(data: Mapping[str, Any], *, stored: bool = False) -> Audience
     """
     rest = dict(data)
     pinned = {name: rest.pop(name, None) for name in ("criteria", "user")} if stored else {}
+    read = Criteria.restore if stored else Criteria.parse
     match rest:
         case {"type": "all"} if len(rest) == 1:
             return Everybody()
         case {"type": "criteria", **criteria}:
-            return Matching(Criteria.parse(criteria))
+            return Matching(read(criteria))
         case {"type": "filter", "filter": int(number)} if len(rest) == 2 and 0 < number < 2**63:
             found = pinned.get("criteria")
-            return Saved(int(number), Criteria.parse(found) if found else None)
+            return Saved(int(number), read(found) if found else None)
         case {"type": "followers", "username": str(name)} if len(rest) == 2:
             return Followers(name, pinned.get("user"))
         case {"type": "ids"} if len(rest) == 1:

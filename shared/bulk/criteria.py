@@ -65,6 +65,14 @@ class Criteria:
             raise InvalidRequest("audience", 'Name a criterion, or use {"type": "all"}.')
         return cls(**values)
 
+    @classmethod
+    def restore(cls, data: Mapping[str, Any]) -> Criteria:
+        """Make criteria of what `as_data` has returned, though a group has gone meanwhile."""
+        values: dict[str, Any] = {
+            name: _moment(value) if name in _MOMENTS else value for name, value in data.items()
+        }
+        return cls(**values)
+
     def as_data(self) -> dict[str, Any]:
         """Return the JSON that `parse` takes, without what is not asked."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -132,6 +140,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "never_signed_in": _flag,
     "group": _group,
 }
+_MOMENTS = {name for name, reader in _READERS.items() if reader is _moment}
 _LOOKUPS: Mapping[str, str] = {
     "staff": "is_staff",
     "language": "language",

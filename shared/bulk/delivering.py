@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from shared.bulk.models import BulkJob, Chunk, Failure
@@ -18,11 +21,14 @@ from shared.notifications.delivery import ChunkOutcome, deliver_chunk
 from shared.notifications.kinds import kind_named
 from shared.telemetry import metrics
 
-__all__ = ["MAX_ATTEMPTS", "do_deliver_chunk"]
+__all__ = ["CHUNK_SECONDS", "MAX_ATTEMPTS", "do_deliver_chunk"]
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+# After so many seconds a chunk asks the database for nothing more; a statement in hand may take as
+# long as the server lets it. Together it is less than the time after which Celery kills the task.
+CHUNK_SECONDS = 10.0
 _ERROR_CHARACTERS = 500
 _BUSY_SECONDS = 1.0
 # PostgreSQL's codes for a deadlock, a failed serialization and a lock that took too long: others
@@ -30,6 +36,10 @@ _BUSY_SECONDS = 1.0
 _BUSY = {"40P01", "40001", "55P03"}
 # Its code for a transaction in which nothing was asked for ten seconds: rendering takes for ever.
 _TOO_SLOW = "25P03"
+
+
+class Overdue(Exception):
+    """A chunk that takes longer than one may."""
 
 
 class _TooSlow(Exception):
@@ -83,7 +93,7 @@ def _deliver_next(job: BulkJob) -> bool:
 def _deliver(job: BulkJob, chunk: Chunk) -> ChunkOutcome | None:
     """Deliver within a savepoint, so that what raises is undone while the chunk stays ours."""
     try:
-        with transaction.atomic():
+        with transaction.atomic(), _within(CHUNK_SECONDS):
             outcome = deliver_chunk(
                 kind_named(job.kind), chunk.user_ids, job.context, job_id=job.pk
             )
@@ -106,6 +116,20 @@ def _deliver(job: BulkJob, chunk: Chunk) -> ChunkOutcome | None:
         "every recipient of a chunk has one outcome"
     )
     return outcome
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Refuse statements that come too late: a task that is killed for its time blames no chunk."""
+    until = time.monotonic() + seconds
+
+    def check(execute: Callable[..., Any], *statement: Any) -> Any:
+        if time.monotonic() > until:
+            raise Overdue(f"it took longer than {seconds:g} s")
+        return execute(*statement)
+
+    with connection.execute_wrapper(check):
+        yield
 
 
 def _blame(chunk: Chunk, error: Exception, *, busy: bool) -> None:

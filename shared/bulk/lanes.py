@@ -59,7 +59,7 @@ def _drain(job_id: int, token: str, until: float) -> bool:
         is_ours = job is not None and (not token or token in job.lanes)
         if job is None or not is_ours or not JobState(job.state).is_moving:
             if untold:
-                do_tell(job_id, final=True)
+                _leave(job_id, token)
             return False
         if time.monotonic() >= until:
             _send_on(job_id, token)
@@ -72,7 +72,7 @@ def _drain(job_id: int, token: str, until: float) -> bool:
             if is_due(job):
                 do_tell(job_id)
         else:
-            _leave(job_id, token, untold=untold)
+            _leave(job_id, token)
             return False
 
 
@@ -84,17 +84,19 @@ def _send_on(job_id: int, token: str) -> None:
 
 
 @retry_on_deadlock
-def _leave(job_id: int, token: str, *, untold: bool) -> None:
-    """End a lane that finds nothing to do; the last of all finishes the job."""
+def _leave(job_id: int, token: str) -> None:
+    """End a lane and tell of what it did; the last of all finishes the job."""
     with transaction.atomic():
         job = locked_job(job_id)
-        if job is None or job.state != JobState.RUNNING:
+        # Whoever has finished it saw all there was, and told of it.
+        if job is None or job.state == JobState.FINISHED:
             return
         job.lanes = [each for each in job.lanes if each != token]
         # A chunk in another worker's hands is still pending to us: then that one comes here after.
-        if not Chunk.objects.filter(job=job, state=ChunkState.PENDING).exists():
+        pending = Chunk.objects.filter(job=job, state=ChunkState.PENDING)
+        if job.state == JobState.RUNNING and not pending.exists():
             _finish(job)
-        elif untold:
+        else:
             tell(job)
         job.save()
 

@@ -80,8 +80,8 @@ class BulkJob(models.Model):
         indexes = [
             models.Index(
                 fields=["state"],
-                condition=models.Q(state__in=["planning", "running"]),
-                name="bulk_job_moving",
+                condition=models.Q(state__in=["draft", "planning", "running", "paused"]),
+                name="bulk_job_unfinished",
             )
         ]
         constraints = [

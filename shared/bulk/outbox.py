@@ -5,18 +5,20 @@ Work is done in lanes. A lane is a message that comes back: a worker takes it, d
 seconds and sends it again. Each has a token, which stands in the job's row and is spent once: when
 a message comes twice, both work, the first to end sends itself again and the other does not. So
 lost messages slow a job down, doubled ones do not, and `do_sweep` finds the jobs that stand still.
+It cannot know whether their messages are lost or wait behind other jobs, so it sends them again as
+they were: what waits keeps its place.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from shared import celery
@@ -103,22 +105,28 @@ def do_sweep() -> Swept:
     """Hand jobs to the workers again that have work to do and stand still."""
     now = timezone.now()
     ages, enqueued = [], 0
-    for job in due_jobs():
-        seconds = _seconds_still(job, now)
+    still = [(_seconds_still(job, now), job) for job in due_jobs()]
+    # Whoever has waited longest comes first: of too many messages the last ones expire.
+    for seconds, job in sorted(still, key=itemgetter(0), reverse=True):
         is_stale = seconds >= STALE_SECONDS
         if is_stale:
             ages.append(seconds)
         # Without lanes nothing was lost: they ended because what was left had to wait a while.
         if (is_stale or not job.lanes) and _enqueue_again(job.pk):
             enqueued += is_stale
-    states = BulkJob.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED])
-    counts = Counter(states.values_list("state", flat=True))
     return Swept(
-        jobs={state: counts[state] for state in JobState if not state.is_final},
+        jobs=_count_unfinished(),
         stale=len(ages),
         oldest_seconds=max(ages, default=0.0),
         enqueued=enqueued,
     )
+
+
+def _count_unfinished() -> dict[JobState, int]:
+    unfinished = [state for state in JobState if not state.is_final]
+    jobs = BulkJob.objects.filter(state__in=unfinished).order_by()
+    counts = dict(jobs.values_list("state").annotate(Count("pk")))
+    return {state: counts.get(state, 0) for state in unfinished}
 
 
 def _enqueue_again(job_id: int) -> bool:
@@ -134,7 +142,9 @@ def _enqueue_again(job_id: int) -> bool:
         )
         if job.lanes and (waits or _seconds_still(job, now) < STALE_SECONDS):
             return False
-        open_lanes(job)
+        for token in job.lanes:
+            _send_on_commit(job.pk, token)
+        open_more_lanes(job)
         job.save(update_fields=["lanes", "enqueued_at"])
     return True
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.accounts.models import User
 from shared.accounts.personal_data import PersonalData, register
-from shared.bulk.actions import do_forget_user
+from shared.bulk.erasure import do_forget_user
 from shared.bulk.models import BulkJob, SavedFilter
 
 __all__ = ["BulkData"]

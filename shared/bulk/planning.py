@@ -32,13 +32,16 @@ def do_plan_page(job_id: int) -> None:
         if job is None or job.state != JobState.PLANNING:
             return
         audience = parse_audience(job.audience, stored=True)
-        user_ids = audience.page(job.pk, job.planned_through, PAGE_RECIPIENTS)
+        after = job.planned_through
+        user_ids = audience.page(job.pk, after, PAGE_RECIPIENTS)
         if user_ids:
             add_chunks(job, user_ids)
             job.planned_through = user_ids[-1]
             job.total += len(user_ids)
         if isinstance(audience, Listed):
-            Recipient.objects.filter(job_id=job.pk, user_id__lte=job.planned_through).delete()
+            # From where this page began: before it lies what earlier pages have left to vacuum.
+            page = Recipient.objects.filter(job_id=job.pk, user_id__gt=after)
+            page.filter(user_id__lte=job.planned_through).delete()
         if len(user_ids) < PAGE_RECIPIENTS:
             _end(job)
         job.moved_at = timezone.now()

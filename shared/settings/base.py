@@ -92,8 +92,7 @@ CARILLON_BROKER_BELLS = env.boolean("CARILLON_BROKER_BELLS", default=True)
 CARILLON_SERVICE = "manage"
 
 # Where a process serves its metrics and health; loopback, unless a container must be reached.
-CARILLON_INTERNAL_HOST = env.text("CARILLON_INTERNAL_HOST", "127.0.0.1")
-CARILLON_INTERNAL_PORT = env.integer("CARILLON_INTERNAL_PORT", 9000, maximum=65535)
+CARILLON_INTERNAL_HOST, CARILLON_INTERNAL_PORT = env.internal_address()
 
 LOGGING_CONFIG = "shared.telemetry.logging.configure"
 LOGGING = {"level": env.choice("CARILLON_LOG_LEVEL", LEVELS, "INFO")}

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.settings import env
 
-__all__ = ["configured"]
+__all__ = ["configured", "parameters"]
 
 _SQLITE = {
     # Readers beside one writer; a transaction takes the write lock when it begins, so two of them
@@ -30,6 +30,13 @@ _POSTGRESQL = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+def parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what psycopg connects with where Django is not there, for PostgreSQL's entry."""
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+    given = {name: entry[key] for name, key in (names | {"port": "PORT"}).items()}
+    return {name: value for name, value in given.items() if value} | _POSTGRESQL
 
 
 def configured(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "database_url",
     "default_settings_module",
     "integer",
+    "internal_address",
     "languages",
     "listing",
     "modules",
@@ -208,6 +209,12 @@ def broker_url() -> str:
             "BROKER_URL names no virtual host: end it with a name, such as /carillon."
         )
     return value
+
+
+def internal_address() -> tuple[str, int]:
+    """Return host and port of `CARILLON_INTERNAL_HOST` and `CARILLON_INTERNAL_PORT`."""
+    host = text("CARILLON_INTERNAL_HOST", "127.0.0.1")
+    return host, integer("CARILLON_INTERNAL_PORT", 9000, maximum=65535)
 
 
 def _port_is_valid(url: SplitResult) -> bool:

@@ -3,7 +3,7 @@
 
 gunicorn's master and Celery's main process spawn it. It reads the metrics that all their
 processes write to `PROMETHEUS_MULTIPROC_DIR`, asks the database by itself, and ends with its
-parent. So it answers however busy the processes beside it are.
+parent. So it answers however busy the processes beside it are. Django would double its memory.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, multiprocess
 
-from shared.settings import env
+from shared.settings import databases, env
+from shared.telemetry import health
 
 __all__ = ["forget_process", "spawn"]
 
@@ -61,7 +64,12 @@ def _forget_killed() -> None:
 class _Database:
     """Whether the database answers, asked every few seconds and never by a probe itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        """
+        Args:
+            entry: of `env.database_url`.
+        """
+        self._parameters = databases.parameters(entry)
         self._words: str | None = "not asked yet"
         # A server that hangs gives no error: then the last answer grows old.
         self._answered = time.monotonic()
@@ -72,17 +80,22 @@ class _Database:
         return f"no answer for {silent:.0f} s" if silent > _HANGING_SECONDS else self._words
 
     def _watch(self) -> None:
-        from django.db import Error, connection
+        # Not with the module, which the services import.
+        import psycopg
 
+        connection: psycopg.Connection | None = None
         while True:
             try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT 1")
+                if connection is None:
+                    connection = psycopg.connect(**self._parameters, autocommit=True)
+                connection.execute("SELECT 1")
                 self._words = None
-            except Error as error:
-                self._words = str(error).strip() or "does not answer"
+            except psycopg.Error as error:
+                self._words = " ".join(str(error).split()) or "does not answer"
+                if connection is not None:
+                    connection.close()
+                connection = None
             self._answered = time.monotonic()
-            connection.close()
             time.sleep(_DATABASE_SECONDS)
 
 
@@ -106,22 +119,14 @@ def main(parent: int, *options: str) -> None:
     """Serve until the parent has gone."""
     # Whoever stops the parent by its group or terminal stops us through it, and not before.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import django
-    from django.conf import settings
-
-    from shared.telemetry import health
-
-    django.setup()
-    health.serve(
-        settings.CARILLON_INTERNAL_HOST,
-        settings.CARILLON_INTERNAL_PORT,
-        registry=_registry,
-        live={},
-        ready={
-            "database": _Database(),
-            **({"tasks": _tasks_run} if "--tasks" in options else {}),
-        },
-    )
+    entry = env.database_url()
+    ready: dict[str, health.Check] = {}
+    # SQLite is a file: it is there.
+    if not str(entry["ENGINE"]).endswith("sqlite3"):
+        ready["database"] = _Database(entry)
+    if "--tasks" in options:
+        ready["tasks"] = _tasks_run
+    health.serve(*env.internal_address(), registry=_registry, live={}, ready=ready)
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
 

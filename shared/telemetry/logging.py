@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import sys
 from typing import Any
 
-import structlog
+# structlog imports these where they are installed, for loggers that we do not use: 11 MB in each
+# process of a worker. To None, an import is refused.
+_HIDDEN = {name: sys.modules.get(name) for name in ("rich", "twisted")}
+sys.modules.update(dict.fromkeys(_HIDDEN))  # type: ignore[arg-type]
+import structlog  # noqa: E402 - as said
+
+for _name, _module in _HIDDEN.items():
+    del sys.modules[_name]
+    if _module is not None:
+        sys.modules[_name] = _module
 
 __all__ = ["LEVELS", "configure"]
 
@@ -22,8 +32,8 @@ _QUIET = {
     "daphne": "WARNING",
 }
 
-# Where Celery acknowledges a task, also after the broker has gone.
-_ACKNOWLEDGING = "celery.worker.request"
+# Where Celery tells of tasks that it cannot acknowledge and of processes that ended in one.
+_REQUESTS = "celery.worker.request"
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -61,7 +71,7 @@ def configure(options: dict[str, Any]) -> None:
             "filters": {"briefly": {"()": _Briefly}, "outage": {"()": _OutageBriefly}},
             "loggers": {
                 **{name: {"level": level} for name, level in _QUIET.items()},
-                _ACKNOWLEDGING: {"filters": ["outage"]},
+                _REQUESTS: {"filters": ["outage"]},
                 # Anybody may send a Host header; where in Django it was refused tells nothing.
                 "django.security.DisallowedHost": {"filters": ["briefly"]},
             },
@@ -84,10 +94,19 @@ class _Briefly(logging.Filter):
 
 
 class _OutageBriefly(logging.Filter):
-    """Takes the traceback off a record whose cause is a lost connection to the broker."""
+    """
+    Takes the traceback off a record whose cause is no code of ours.
+
+    The connection to the broker was lost, or a process of the pool was killed in a task: all that
+    a traceback shows is where Celery found out.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, OSError) or type(error).__module__.startswith("amqp."):
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind is not None and (
+            issubclass(kind, OSError)
+            or kind.__module__.startswith("amqp.")
+            or kind.__module__ == "billiard.exceptions"
+        ):
             record.exc_info = None
         return True

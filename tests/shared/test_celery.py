@@ -14,12 +14,23 @@ from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from shared import celery
+from shared.broker.topology import declare_dead_letters
 from tests.servers import RabbitMQ
 
 
 def dropped() -> float:
     labels = {"service": "embedded", "reason": "task"}
     return REGISTRY.get_sample_value("carillon_broker_publish_errors_total", labels) or 0.0
+
+
+def connected(url: str) -> amqp.Connection:
+    place = urlsplit(url)
+    return amqp.Connection(
+        f"{place.hostname}:{place.port}",
+        userid=place.username,
+        password=place.password,
+        virtual_host=place.path[1:],
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -80,17 +91,29 @@ def test_queue_and_life(settings: Settings, rabbitmq: RabbitMQ) -> None:
     """A bulk task goes into the bulk queue, says when it was sent, and stays there a minute."""
     settings.BROKER_URL = rabbitmq.urls["web"]
     assert celery.send("bulk.drain", 1, "token", expires=60)
-    place = urlsplit(rabbitmq.urls["operator"])
-    with amqp.Connection(
-        f"{place.hostname}:{place.port}",
-        userid=place.username,
-        password=place.password,
-        virtual_host=place.path[1:],
-    ) as connection:
+    with connected(rabbitmq.urls["operator"]) as connection:
         message = connection.channel().basic_get("carillon.bulk", no_ack=True)
     assert message.headers["task"] == "bulk.drain"
     assert message.properties["expiration"] == "60000"
     assert abs(message.headers[celery.SENT_AT] - time.time()) < 60
+
+
+def test_rounds_that_expire_are_no_dead_letters(settings: Settings, rabbitmq: RabbitMQ) -> None:
+    """The next one stands in; a team's task that nobody took is there to be looked at."""
+    settings.BROKER_URL = rabbitmq.urls["operator"]
+    with connected(rabbitmq.urls["operator"]) as connection:
+        channel = connection.channel()
+        with celery.app.connection_for_write(settings.BROKER_URL) as declaring:
+            declare_dead_letters(declaring)
+        assert celery.send("worker.probe", expires=0.1)
+        deadline = time.monotonic() + 20
+        while channel.queue_declare("carillon.rounds", passive=True).message_count:
+            assert time.monotonic() < deadline, "it expires"
+        assert celery.send("team.task", expires=0.1)
+        while (letter := channel.basic_get("carillon.dead_letters", no_ack=True)) is None:
+            assert time.monotonic() < deadline, "it becomes a dead letter"
+        assert letter.headers["task"] == "team.task"
+        assert channel.basic_get("carillon.dead_letters", no_ack=True) is None
 
 
 @pytest.mark.parametrize(

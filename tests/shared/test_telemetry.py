@@ -26,6 +26,22 @@ except ZeroDivisionError:
 """
 
 
+LOST = """
+import logging
+import django
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
+django.setup()
+log = logging.getLogger("celery.worker.request")
+for error in (WorkerLostError("signal 9"), ConnectionResetError("104"), ValueError("ours")):
+    try:
+        raise error
+    except Exception:
+        info = ExceptionInfo()
+        log.error("Task handler raised error: %r", error, exc_info=info.exc_info)
+"""
+
+
 @pytest.fixture
 def failing() -> dict[str, str]:
     """What is wrong, by check."""
@@ -113,3 +129,16 @@ def test_one_line_per_event() -> None:
     assert "\u2028" not in ended.stderr
     assert "\x1b" not in ended.stderr
     assert "ZeroDivisionError" in second["exception"]
+
+
+def test_killed_processes_are_logged_without_a_traceback() -> None:
+    """It would show where Celery found out; what our own code raised keeps its one."""
+    ended = python(
+        "-c", LOST, environment=ENVIRONMENT | {"DJANGO_SETTINGS_MODULE": "services.worker.settings"}
+    )
+    assert ended.returncode == 0, ended.stderr
+    lost, cut, ours = (json.loads(line) for line in ended.stderr.splitlines())
+    assert "WorkerLostError('signal 9')" in lost["event"]
+    assert "exception" not in lost
+    assert "exception" not in cut
+    assert "ValueError: ours" in ours["exception"]

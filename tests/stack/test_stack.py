@@ -232,7 +232,9 @@ def amqp_channel(url: str) -> amqp.Channel:
     return connection.channel()
 
 
-@pytest.mark.parametrize("queue", ["carillon.default", "carillon.bulk", "celery", "anything"])
+@pytest.mark.parametrize(
+    "queue", ["carillon.default", "carillon.rounds", "carillon.bulk", "celery", "anything"]
+)
 def test_gateway_may_not_declare_job_queues(rabbitmq: RabbitMQ, queue: str) -> None:
     """A gateway's account is for bells alone."""
     channel = amqp_channel(rabbitmq.urls["gateway"])

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.processes import ENVIRONMENT, python
+import httpx
+import pytest
+
+from tests.processes import ENVIRONMENT, ROOT, python
 
 # A child of a prefork worker, killed in the middle of a task.
 KILLED = """
@@ -45,3 +54,47 @@ def test_series_start_at_zero() -> None:
     ended = python("-c", ZEROS)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == ["0.0"] * 4
+
+
+@pytest.fixture
+def exporter(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The exporter of this process, whose database refuses connections, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = ENVIRONMENT | {
+        "CARILLON_INTERNAL_PORT": str(port),
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "PATH": os.environ["PATH"],
+    }
+    command = [sys.executable, "-m", "shared.telemetry.exporter", str(os.getpid()), "--tasks"]
+    with subprocess.Popen(command, env=environment, cwd=ROOT) as process:
+        yield process, f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+def test_small_process(exporter: tuple[subprocess.Popen[bytes], str]) -> None:
+    """It is alive, says what is away, and takes little of the worker's memory: no Django."""
+    process, url = exporter
+    deadline = time.monotonic() + 20
+    while True:
+        assert time.monotonic() < deadline, "it answers"
+        try:
+            answer = httpx.get(f"{url}/readyz")
+        except httpx.TransportError:
+            assert process.poll() is None, "it runs"
+            time.sleep(0.05)
+            continue
+        if "not asked yet" not in answer.text:
+            break
+    assert answer.status_code == 503
+    database, tasks = answer.text.splitlines()
+    assert "Connection refused" in database
+    assert tasks == "tasks: takes none yet"
+    assert httpx.get(f"{url}/livez").status_code == 200
+    (resident,) = (
+        int(line.split()[1])
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS:")
+    )
+    assert resident < 55_000

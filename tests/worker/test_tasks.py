@@ -27,6 +27,14 @@ from services.worker.celery import app
 print(*sorted(name for name in app.tasks if not name.startswith("celery.")))
 print(*sorted(entry["task"] for entry in app.conf.beat_schedule.values()))
 """
+# A main process and two children have each what is imported here.
+LIST_BALLAST = """
+import sys
+from services.worker.celery import app
+ballast = {"channels", "daphne", "django.contrib.admin", "ninja", "rich", "twisted"}
+print(sorted(ballast & set(sys.modules)))
+import rich, twisted
+"""
 
 
 def away() -> None:
@@ -46,14 +54,16 @@ def test_schedule_names_tasks() -> None:
 
 
 def test_queues() -> None:
-    """Bulk work has a queue of its own, and a probe there; the rest has the other one."""
+    """Bulk work has a queue of its own, and a probe there; beat's rounds and teams have theirs."""
     queues = {
         name: app.amqp.router.route({}, name)["queue"].name
-        for name in (*NAMES.values(), "bulk.drain")
+        for name in (*NAMES.values(), "bulk.drain", "team.task")
     }
     bulk = {name for name, queue in queues.items() if queue == "carillon.bulk"}
     assert bulk == {"bulk.probe", "bulk.drain"}
-    assert set(queues.values()) == {"carillon.bulk", "carillon.default"}
+    default = {name for name, queue in queues.items() if queue == "carillon.default"}
+    assert default == {"team.task"}
+    assert set(queues.values()) == {"carillon.bulk", "carillon.default", "carillon.rounds"}
 
 
 def test_worker_process() -> None:
@@ -63,6 +73,13 @@ def test_worker_process() -> None:
     tasks, scheduled = (line.split() for line in ended.stdout.splitlines())
     assert set(scheduled) == set(NAMES.values()) <= set(tasks)
     assert "bulk.drain" in tasks
+
+
+def test_worker_imports_nothing_for_nothing() -> None:
+    """Its memory is bounded; what is hidden from structlog may still be imported by others."""
+    ended = python("-c", LIST_BALLAST, environment=ENVIRONMENT | {"CARILLON_DEMO": "1"})
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "[]\n"
 
 
 @pytest.mark.django_db

@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='bulkjob',
-            index=models.Index(condition=models.Q(('state__in', ['planning', 'running'])), fields=['state'], name='bulk_job_moving'),
+            index=models.Index(condition=models.Q(('state__in', ['draft', 'planning', 'running', 'paused'])), fields=['state'], name='bulk_job_unfinished'),
         ),
         migrations.AddConstraint(
             model_name='bulkjob',

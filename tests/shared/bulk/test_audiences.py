@@ -114,6 +114,27 @@ def test_saved_filter_is_the_same_for_the_whole_job(
         names(audience)
 
 
+@pytest.mark.parametrize("audience", ["criteria", "filter"])
+def test_group_that_goes_while_a_job_is_planned(
+    staff: User, carol: User, draft: MakeJob, audience: str
+) -> None:
+    """Nobody is in it any more: the job ends, and whoever starts another is told why."""
+    pilots = Group.objects.create(name="pilots")
+    carol.groups.add(pilots)
+    meant: dict[str, Any] = {"type": "criteria", "group": "pilots", "joined_after": "2020-01-01"}
+    if audience == "filter":
+        saved = do_save_filter(staff, "Pilots", {"group": "pilots"})
+        meant = {"type": "filter", "filter": saved.pk}
+    started, later = (draft(audience=meant) for _ in range(2))
+    do_start_job(staff, started.pk)
+    pilots.delete()
+    drain(started.pk)
+    started.refresh_from_db()
+    assert (started.state, started.total) == ("finished", 0)
+    with pytest.raises(InvalidRequest, match="no such group"):
+        do_start_job(staff, later.pk)
+
+
 def test_filters_are_for_staff(alice: User) -> None:
     """Nobody else saves one."""
     with pytest.raises(NotStaff):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from shared.bulk.outbox import LANES, do_sweep, due_jobs
 from shared.bulk.queries import progress_of
 from shared.bulk.states import ChunkState, JobState
 from shared.notifications.models import Notification
+from shared.realtime.history import history
 from tests.shared.bulk.conftest import MakeJob, MakePeople
 from tests.team.kinds import PollClosed
 
@@ -52,6 +54,11 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> None:
 def age(job: BulkJob, seconds: float) -> None:
     then = timezone.now() - timedelta(seconds=seconds)
     BulkJob.objects.filter(pk=job.pk).update(moved_at=then, enqueued_at=then)
+
+
+def states_told(user: User) -> list[str]:
+    found = [json.loads(each.data) for each in history(f"user:{user.pk}").publications]
+    return [frame["state"] for frame in found if frame["type"] == "job"]
 
 
 class TestTokens:
@@ -94,6 +101,59 @@ class TestTokens:
         assert not Notification.objects.exists()
         drain(job.pk, BulkJob.objects.get().lanes[0])
         assert Notification.objects.count() == 15
+
+    def test_lane_that_ends_tells_what_the_turn_before_it_did(
+        self, staff: User, people: MakePeople, running: MakeJob, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is left has to wait, and nobody else would tell of it until then."""
+        people(9)
+        job = running()
+        token, other = job.lanes
+        monkeypatch.setattr(lanes, "is_due", lambda job: False)
+        delivering.do_deliver_chunk(job)
+        Chunk.objects.filter(state=ChunkState.PENDING).update(
+            due_at=timezone.now() + timedelta(minutes=1)
+        )
+        drain(job.pk, token)
+        told = json.loads(history(f"user:{staff.pk}").publications[-1].data)
+        assert (told["state"], told["done"], told["total"]) == ("running", 5, 10)
+        assert BulkJob.objects.get().lanes == [other]
+
+    def test_twin_that_leaves_before_the_last_chunk_is_done(
+        self, staff: User, people: MakePeople, running: MakeJob, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It closes the lane of both; whoever has the chunk finishes the job all the same."""
+        people(2)
+        job = running()
+        deliver = delivering.deliver_chunk
+
+        def slowly(*args: Any, **kwargs: Any) -> Any:
+            outcome = deliver(*args, **kwargs)
+            for token in job.lanes:
+                lanes._leave(job.pk, token)
+            return outcome
+
+        monkeypatch.setattr(delivering, "deliver_chunk", slowly)
+        drain(job.pk, job.lanes[0])
+        assert BulkJob.objects.get().state == JobState.FINISHED
+        assert states_told(staff)[-1] == "finished"
+
+    def test_end_is_told_once(
+        self, staff: User, people: MakePeople, running: MakeJob, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A lane whose last chunk was there when another finished the job adds nothing."""
+        people(2)
+        job = running()
+        deliver = lanes.do_deliver_chunk
+
+        def overtaken(job: BulkJob) -> bool:
+            claimed = deliver(job)
+            lanes._leave(job.pk, job.lanes[1])
+            return claimed
+
+        monkeypatch.setattr(lanes, "do_deliver_chunk", overtaken)
+        drain(job.pk, job.lanes[0])
+        assert states_told(staff).count("finished") == 1
 
     def test_job_that_is_not_there(self) -> None:
         """A message may outlive everything."""
@@ -174,6 +234,23 @@ class TestPoison:
         drain(job.pk)
         assert Notification.objects.count() == 3
 
+    def test_chunk_that_takes_too_long(
+        self, people: MakePeople, running: MakeJob, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is undone and counted before Celery kills the task, which would count nothing."""
+        people(2)
+        job = running()
+        with monkeypatch.context() as patch:
+            patch.setattr(delivering, "CHUNK_SECONDS", -1.0)
+            drain(job.pk)
+        chunk = Chunk.objects.get()
+        assert (chunk.state, chunk.attempts) == (ChunkState.PENDING, 1)
+        assert "longer than" in chunk.error
+        assert not Notification.objects.exists()
+        Chunk.objects.update(due_at=timezone.now())
+        drain(job.pk)
+        assert Notification.objects.count() == 3
+
     def test_deadlock_is_no_poison(
         self, people: MakePeople, running: MakeJob, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -213,6 +290,32 @@ class TestSweep:
         assert (swept.stale, swept.enqueued, len(sent)) == (1, 0, LANES)
         drain(job.pk, sent[0][1])
         assert progress_of(BulkJob.objects.get()).percent == 100.0
+
+    def test_message_that_waits_behind_other_jobs(
+        self, people: MakePeople, running: MakeJob, sent: list[tuple[int, str]]
+    ) -> None:
+        """What was sent before a sweep is as good as what the sweep sends: it keeps its place."""
+        people(14)
+        job = running()
+        waiting = [token for _, token in sent[-LANES:]]
+        sent.clear()
+        age(job, 20)
+        assert do_sweep().enqueued == 1
+        assert [token for _, token in sent] == waiting
+        drain(job.pk, waiting[0])
+        assert progress_of(BulkJob.objects.get()).percent == 100.0
+
+    def test_longest_waiting_first(
+        self, people: MakePeople, running: MakeJob, sent: list[tuple[int, str]]
+    ) -> None:
+        """Where messages are too many, those that expire are not always the same job's."""
+        people(4)
+        jobs = [running() for _ in range(3)]
+        sent.clear()
+        for job, seconds in zip(jobs, (30, 50, 40), strict=True):
+            age(job, seconds)
+        do_sweep()
+        assert [job_id for job_id, _ in sent[::LANES]] == [jobs[n].pk for n in (1, 2, 0)]
 
     def test_lost_end(self, people: MakePeople, running: MakeJob) -> None:
         """A worker killed between the last chunk and the end leaves a job that is still due."""
