@@ -20,7 +20,13 @@ from tests.team.tasks import vote_later
 __all__ = ["cookie_of", "gateway"]
 
 WITH_TEAM = ENVIRONMENT | {"CARILLON_APPS": "tests.team", "CARILLON_DEMO": "1"}
-NAMESPACES = "from shared.realtime import namespaces; print(*namespaces.names())"
+DECLARED = """
+from shared.notifications.kinds import kinds
+from shared.realtime.namespaces import names
+print(*names(), *(kind.key for kind in kinds()))
+"""
+OURS = {"announcements", "chat", "post", "user", "chat.mention", "posts.new_post"}
+THEIRS = {"poll", "polls.closed", "polls.salutation", "polls.touchy"}
 
 
 @pytest.mark.parametrize(
@@ -31,22 +37,17 @@ NAMESPACES = "from shared.realtime import namespaces; print(*namespaces.names())
         ("services.worker.settings", "import services.worker.celery"),
     ],
 )
-def test_namespace_is_known_in_each_service(settings: str, start: str) -> None:
-    """Each service's real entry point finds the app's namespace."""
+@pytest.mark.parametrize("with_app", [True, False])
+def test_declarations_are_known_in_each_service(settings: str, start: str, with_app: bool) -> None:
+    """Each service's real entry point finds the app's namespace and kinds, if the app is named."""
     environment = WITH_TEAM | {"DJANGO_SETTINGS_MODULE": settings}
-    ended = python("-c", f"{start}; {NAMESPACES}", environment=environment)
+    if not with_app:
+        environment["CARILLON_APPS"] = ""
+    ended = python("-c", f"{start}\n{DECLARED}", environment=environment)
     assert ended.returncode == 0, ended.stderr
-    assert set(ended.stdout.split()) >= {"announcements", "chat", "poll"}
-
-
-def test_without_the_app() -> None:
-    """Nothing of it is there unless the operator names it."""
-    ended = python(
-        "-c",
-        f"import services.gateway.asgi; {NAMESPACES}",
-        environment=WITH_TEAM | {"CARILLON_APPS": ""},
-    )
-    assert ended.stdout.split() == ["announcements", "chat"], ended.stderr
+    declared = set(ended.stdout.split())
+    assert declared >= OURS
+    assert declared & THEIRS == (THEIRS if with_app else set())
 
 
 def test_missing_app() -> None:

@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import plain
-from services.gateway.activity import active_among
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, Send
 from services.gateway.subscriber import NotSubscribed, Since, Subscriber
+from shared.accounts.access import is_active
 from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
 from shared.realtime.namespaces import Outcome, namespace_of
 from shared.telemetry import metrics
@@ -221,7 +221,7 @@ class PlainConnection:
 def _publish(user: AbstractUser, channel: str, message: dict[str, Any]) -> Outcome:
     # Of the database, because the user object is as old as the connection. Here, so that no
     # namespace can forget it.
-    if not active_among([user.pk]):
+    if not is_active(user):
         raise _Suspended
     namespace = namespace_of(channel)
     if not namespace.can_publish(user, channel):

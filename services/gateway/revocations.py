@@ -16,11 +16,11 @@ import json
 import logging
 from typing import Protocol
 
-from services.gateway.activity import active_among
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway, DatabaseThreads
 from services.gateway.hub import LiveChannel, Verdict
 from services.gateway.repair import Repair
+from shared.accounts.access import active_among
 from shared.accounts.namespaces import REVOCATIONS
 from shared.realtime import streams
 from shared.telemetry import metrics

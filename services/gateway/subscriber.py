@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.gateway import plain
-from services.gateway.activity import active_among
 from services.gateway.database import DatabaseThreads
 from services.gateway.hub import Hold, LiveChannel, Member, Verdict
 from services.gateway.repair import Repair
+from shared.accounts.access import is_active
 from shared.realtime.exceptions import RealtimeError
 from shared.realtime.history import Recovery, recover
 from shared.realtime.namespaces import namespace_of
@@ -140,7 +140,7 @@ class Subscriber:
 
 def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
     # The session's user was read before the connection could hear of a revocation.
-    if not active_among([user.pk]):
+    if not is_active(user):
         raise NotSubscribed("no longer active")
     for channel in since:
         if not namespace_of(channel).can_subscribe(user, channel):

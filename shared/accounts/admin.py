@@ -84,7 +84,6 @@ class FollowAdmin(SystemWritten, _FollowAdmin):
     list_select_related = ("follower", "followed")
     search_fields = ("follower__username", "followed__username")
     date_hierarchy = "created_at"
-    show_full_result_count = False
 
 
 class ApiKeyForm(_ApiKeyForm):

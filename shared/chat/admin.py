@@ -60,7 +60,6 @@ class MessageAdmin(SystemWritten, _MessageAdmin):
     list_select_related = ("room", "user")
     search_fields = ("content", "user__username")
     date_hierarchy = "timestamp"
-    show_full_result_count = False
     actions = ("delete_messages",)
 
     @admin.action(description="Delete the selected messages for all readers")

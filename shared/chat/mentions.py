@@ -11,18 +11,21 @@ import re
 from collections.abc import Iterable, Sequence
 
 from django.db.models import QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from shared.accounts.models import User
 from shared.chat.access import who_may_enter
 from shared.chat.kinds import Mention
 from shared.chat.models import ChatRoom, Message
-from shared.notifications.models import Inbox, Notification
 from shared.notifications.notify import notify
+from shared.notifications.withdrawal import withdraw
 
 __all__ = ["MENTIONED_AT_ONCE", "forget_quotes", "names_in", "tell_mentioned"]
 
 MENTIONED_AT_ONCE = 20
 _QUOTE_CHARACTERS = 200
+_ANONYMOUS = gettext_lazy("You were mentioned in {room}")
 # Possessive, so that a name is taken whole or not at all, however long the text is.
 _MENTION = re.compile(r"(?<![\w.@+-])@([A-Za-z0-9_.@+-]++)(?!\w)")
 _NAME_CHARACTERS = 150
@@ -76,19 +79,10 @@ def forget_quotes(room: ChatRoom, messages: Sequence[Message], *, author_too: bo
         messages: with their content still there; the caller is in the transaction that takes it.
         author_too: take the author's name as well.
     """
-    quoted = [message for message in messages if "@" in message.content]
-    names = {name for message in quoted for name in names_in(message.content)}
-    if not names:
-        return
-    ids = sorted(_users_named(User.objects.all(), names))
-    # As everybody does who changes notifications: their owners' locks first, in this order.
-    locks = Inbox.objects.select_for_update().filter(user__in=ids).order_by("user")
-    ids = list(locks.values_list("user_id", flat=True))
-    addresses = [_address(room, message.pk) for message in quoted]
-    values = {"title": f"You were mentioned in {room.name}"} if author_too else {}
-    Notification.objects.filter(user__in=ids, kind=Mention.key, url__in=addresses).update(
-        body="", **values
-    )
+    addresses = [_address(room, each.pk) for each in messages if "@" in each.content]
+    anonymous = format_lazy(_ANONYMOUS, room=room.name) if author_too else None
+    if addresses:
+        withdraw(Mention, addresses, title=anonymous)
 
 
 def _users_named(users: QuerySet[User], names: Iterable[str]) -> dict[int, User]:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from shared.accounts.access import is_active_staff
 from shared.accounts.models import User
 from shared.notifications.exceptions import (
     InvalidAnnouncement,
@@ -119,7 +120,7 @@ def do_announce(user: User, message: str, expires_at: datetime | None = None) ->
         NotStaff: the user may not announce.
         InvalidAnnouncement: blank, too long, not storable, or over before it begins.
     """
-    if not User.objects.filter(pk=user.pk, is_active=True, is_staff=True).exists():
+    if not is_active_staff(user):
         raise NotStaff
     if words := refuse_text(message, maximum=Announcement.MESSAGE_CHARACTERS):
         raise InvalidAnnouncement(words)

@@ -26,10 +26,11 @@ __all__ = ["RECIPIENTS", "ChunkOutcome", "deliver_chunk"]
 # The most that one transaction takes: a lock on each of their inboxes and streams is held in it.
 RECIPIENTS = 1_000
 
+# Active still: whoever was deleted since the recipients were read must not get a new inbox.
 _INBOXES = """
     INSERT INTO notifications_inbox (user_id, unread)
     SELECT u.id, 0 FROM accounts_user u
-    WHERE u.id = ANY(%s::bigint[])
+    WHERE u.id = ANY(%s::bigint[]) AND u.is_active
         AND NOT EXISTS (SELECT FROM notifications_inbox i WHERE i.user_id = u.id)
     ORDER BY u.id
     ON CONFLICT (user_id) DO NOTHING

@@ -33,7 +33,9 @@ __all__ = ["Category", "Kind", "Text", "categories", "kind_named", "kinds", "reg
 
 _KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_ADDRESS = re.compile(r"(?:/(?![/\\])|https?://[^\s/])[^\s]*")
+# Without blanks, control characters and halves of surrogate pairs.
+_PLAIN = r"[^\s\0-\x1f\x7f\ud800-\udfff]"
+_ADDRESS = re.compile(rf"(?:/(?![/\\])|https?://(?!/){_PLAIN}){_PLAIN}*")
 
 type Words = str | _StrPromise
 

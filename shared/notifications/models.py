@@ -82,6 +82,13 @@ class Notification(models.Model):
                 condition=models.Q(read_at=None, archived_at=None),
                 name="notifications_user_unread",
             ),
+            # What is withdrawn is found by its address. Not what jobs sent: they pay for no index
+            # that is not theirs.
+            models.Index(
+                fields=["url"],
+                condition=models.Q(job_id=None),
+                name="notifications_told_by_url",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

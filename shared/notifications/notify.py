@@ -51,6 +51,7 @@ def notify(
         outcome = deliver_chunk(kind, user_ids, context)
     metrics.NOTIFICATIONS_CREATED.labels(result="delivered").inc(outcome.delivered)
     metrics.NOTIFICATIONS_CREATED.labels(result="muted").inc(outcome.muted)
+    metrics.NOTIFICATIONS_CREATED.labels(result="gone").inc(outcome.gone)
     metrics.NOTIFICATIONS_CREATED.labels(result="failed").inc(len(outcome.failed))
     if outcome.failed:
         words = "%d notifications of the kind %s could not be made: %s"
@@ -68,12 +69,18 @@ async def anotify(
 def _user_ids(recipients: User | Iterable[User] | QuerySet[User]) -> list[int]:
     if isinstance(recipients, User):
         return [recipients.pk]
+    found: Iterable[int]
     if isinstance(recipients, QuerySet):
-        # Not more than it takes to see that they are too many.
-        ids = list(recipients.order_by("pk").values_list("pk", flat=True)[: RECIPIENTS + 1])
+        found = recipients.values_list("pk", flat=True)
+        if not recipients.query.is_sliced:
+            # A join may name somebody many times.
+            found = found.order_by().distinct()[: RECIPIENTS + 1]
     else:
-        ids = [user.pk for user in recipients]
-    ids = sorted(set(ids))
-    if len(ids) > RECIPIENTS:
-        raise TooManyRecipients(RECIPIENTS)
-    return ids
+        found = (user.pk for user in recipients)
+    ids: set[int] = set()
+    # Not more than it takes to see that they are too many.
+    for user_id in found:
+        ids.add(user_id)
+        if len(ids) > RECIPIENTS:
+            raise TooManyRecipients(RECIPIENTS)
+    return sorted(ids)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
-
 from django.db import transaction
+from django.db.models import QuerySet
 
 from shared.accounts.models import User
 from shared.accounts.personal_data import PersonalData, register
@@ -36,9 +35,12 @@ class NotificationData(PersonalData):
         """
         Delete all of it, with what the log keeps.
 
-        The inbox's row goes first: a delivery that runs at the same time has locked it and is
-        waited for, or finds it gone and leaves the user out.
+        A delivery that runs at the same time has the inbox's row, or is making it, and is waited
+        for; a later one finds neither an inbox nor an active user to make one for.
         """
+        # Made where there is none: a delivery's new row, not committed yet, is visible to no query,
+        # and yet to the unique index.
+        Inbox.objects.bulk_create([Inbox(user=user)], ignore_conflicts=True)
         # Not one DELETE: only the statement after the lock sees what was committed meanwhile.
         list(Inbox.objects.select_for_update().filter(user=user))
         for part in _parts(user):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -85,6 +85,28 @@ def _among(user_ids: Sequence[int]) -> Q | RawSQL:
     return RawSQL("accounts_user.id = ANY(%s::bigint[])", [ids], output_field=BooleanField())
 
 
+class _People:
+    """The users of a group, read all at once when the first text looks at its recipient."""
+
+    def __init__(self, user_ids: Sequence[int]) -> None:
+        self._user_ids = user_ids
+        # None as long as no text has looked.
+        self.read: dict[int, User] | None = None
+
+    def person(self, user_id: int) -> SimpleLazyObject[User]:
+        """Return a user who is read when somebody looks."""
+        return SimpleLazyObject(lambda: self._load()[user_id])
+
+    def is_gone(self, user_id: int) -> bool:
+        """Whether a user was not there anymore when they were looked at."""
+        return self.read is not None and user_id not in self.read
+
+    def _load(self) -> dict[int, User]:
+        if self.read is None:
+            self.read = User.objects.in_bulk(list(self._user_ids))
+        return self.read
+
+
 def _render_group(
     kind: type[Kind],
     language: str,
@@ -93,30 +115,22 @@ def _render_group(
     context: Mapping[str, Any],
     rendered: Rendered,
 ) -> None:
-    people: dict[int, User] = {}
-
-    def person(user_id: int) -> Callable[[], User]:
-        def load() -> User:
-            # All of the group at once, when the first text asks.
-            if not people:
-                people.update(User.objects.in_bulk(list(user_ids)))
-            return people[user_id]
-
-        return load
-
-    for position, user_id in enumerate(user_ids):
+    people = _People(user_ids)
+    for user_id in user_ids:
         try:
-            text = kind.render(SimpleLazyObject(person(user_id)), language, zone, context)
+            text = kind.render(people.person(user_id), language, zone, context)
         except RenderFailed as error:
             reason = str(error)[:_REASON_CHARACTERS]
-            if position == 0 and not people:
+            if people.read is None:
                 rendered.failed.extend(Failed(each, reason) for each in user_ids)
                 return
-            rendered.failed.append(Failed(user_id, reason))
+            # Who was deleted since the recipients were read is left out, and counts as gone.
+            if not people.is_gone(user_id):
+                rendered.failed.append(Failed(user_id, reason))
             continue
         rendered.texts.append(text)
         index = len(rendered.texts) - 1
-        if position == 0 and not people:
+        if people.read is None:
             rendered.chosen.extend((each, index) for each in user_ids)
             return
         rendered.chosen.append((user_id, index))

@@ -6,14 +6,16 @@ Locks are taken in one order: the post, the inboxes of those who are told, the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from shared.accounts.exceptions import Inactive
 from shared.accounts.models import User
 from shared.accounts.queries import followers_of
 from shared.bulk.actions import do_fan_out
 from shared.notifications.notify import notify
+from shared.notifications.withdrawal import withdraw
 from shared.posts.access import actor_of, may_delete_comment, may_delete_post
 from shared.posts.exceptions import (
     InvalidContent,
@@ -21,7 +23,7 @@ from shared.posts.exceptions import (
     UnknownComment,
     UnknownPost,
 )
-from shared.posts.kinds import NewComment, NewPost
+from shared.posts.kinds import COMMENT_WITHDRAWN, POST_WITHDRAWN, NewComment, NewPost
 from shared.posts.models import Comment, Post, channel_of
 from shared.realtime import streams
 from shared.realtime.publish import Draft, publish, publish_many
@@ -38,6 +40,10 @@ __all__ = [
 
 # So many are told at once; to tell more is a job's work, and the author does not wait for it.
 _TOLD_AT_ONCE = 1_000
+# In one transaction of an erasure, whose locks are held for a moment only. A thousand people may
+# have been told of a post, and one of a comment.
+_POSTS_ERASED_AT_ONCE = 10
+_COMMENTS_ERASED_AT_ONCE = 500
 
 
 @retry_on_deadlock
@@ -89,6 +95,7 @@ def do_delete_post(user: User, post_id: int) -> None:
         if not may_delete_post(actor, post):
             raise NotAllowed
         channel = post.channel
+        _withdraw_posts([post_id])
         post.delete()
         publish(channel, _POST_DELETED)
 
@@ -149,25 +156,49 @@ def do_delete_comment(user: User, comment_id: int) -> None:
         publish(comment.post.channel, _comment_deleted(comment_id))
 
 
-@retry_on_deadlock
 def do_erase_posts(user: User) -> None:
     """
     Delete all that a user has posted and said below posts, as the actions above do one by one.
 
-    It asks nobody for leave: it is a part of deleting the user.
+    It asks nobody for leave: it is a part of deleting the user. What others were told of it loses
+    the user's name, unless a bulk job told it. Each transaction takes a few.
     """
+    while _erase_some_posts(user):
+        pass
+    while _erase_some_comments(user):
+        pass
+
+
+@retry_on_deadlock
+def _erase_some_posts(user: User) -> bool:
     with transaction.atomic():
         posts = Post.objects.select_for_update().filter(author=user).order_by("id")
-        gone = [Draft(post.channel, _POST_DELETED) for post in posts]
-        elsewhere = Comment.objects.filter(author=user).exclude(post__author=user)
-        said = elsewhere.select_for_update(of=("self",)).order_by("id")
-        drafts = [
-            Draft(channel_of(post_id), _comment_deleted(pk))
-            for pk, post_id in said.values_list("pk", "post_id")
-        ]
-        Comment.objects.filter(Q(author=user) | Q(post__author=user)).delete()
-        Post.objects.filter(author=user).delete()
-        publish_many(gone + drafts)
+        ids = [post.pk for post in posts[:_POSTS_ERASED_AT_ONCE]]
+        if ids:
+            _withdraw_posts(ids)
+            Post.objects.filter(pk__in=ids).delete()
+            publish_many([Draft(channel_of(post_id), _POST_DELETED) for post_id in ids])
+    return bool(ids)
+
+
+@retry_on_deadlock
+def _erase_some_comments(user: User) -> bool:
+    with transaction.atomic():
+        said = Comment.objects.select_for_update().filter(author=user).order_by("id")
+        places = list(said.values_list("pk", "post_id")[:_COMMENTS_ERASED_AT_ONCE])
+        if places:
+            urls = [NewComment.address_of(post_id, pk) for pk, post_id in places]
+            withdraw(NewComment, urls, title=COMMENT_WITHDRAWN)
+            Comment.objects.filter(pk__in=[pk for pk, _ in places]).delete()
+            publish_many(
+                [Draft(channel_of(post_id), _comment_deleted(pk)) for pk, post_id in places]
+            )
+    return bool(places)
+
+
+def _withdraw_posts(post_ids: Sequence[int]) -> None:
+    urls = [NewPost.address_of(post_id) for post_id in post_ids]
+    withdraw(NewPost, urls, title=POST_WITHDRAWN, leads_on=False)
 
 
 def _tell_followers(author: User, post: Post) -> None:

@@ -28,7 +28,6 @@ class PostAdmin(SystemWritten, _PostAdmin):
     list_select_related = ("author",)
     search_fields = ("title", "author__username")
     date_hierarchy = "created_at"
-    show_full_result_count = False
     actions = ("delete_posts",)
 
     @admin.action(description="Delete the selected posts for all readers")
@@ -53,7 +52,6 @@ class CommentAdmin(SystemWritten, _CommentAdmin):
     list_select_related = ("post", "author")
     search_fields = ("body", "author__username")
     date_hierarchy = "created_at"
-    show_full_result_count = False
     actions = ("delete_comments",)
 
     @admin.action(description="Delete the selected comments for all readers")

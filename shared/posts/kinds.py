@@ -6,7 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 from shared.notifications.kinds import Category, Kind, register_kind
 
-__all__ = ["NewComment", "NewPost"]
+__all__ = ["COMMENT_WITHDRAWN", "POST_WITHDRAWN", "NewComment", "NewPost"]
+
+# What is left of what was told, when the post or the account of who commented is gone.
+POST_WITHDRAWN = _("A post was deleted")
+COMMENT_WITHDRAWN = _("New comment on your post")
 
 
 @register_kind
@@ -18,6 +22,11 @@ class NewPost(Kind):
     # A user name may be long enough to leave the title no room.
     title = _("{{ author|truncatechars:50 }} posted: {{ title }}")
     url = "/posts/{{ post_id }}/"
+
+    @classmethod
+    def address_of(cls, post_id: int) -> str:
+        """Return what `url` makes, which is how what was told of a post is found again."""
+        return f"/posts/{post_id}/"
 
 
 @register_kind
@@ -32,3 +41,8 @@ class NewComment(Kind):
     category = Category("comments", _("Comments on your posts"))
     title = _("New comment on your post from {{ author|truncatechars:50 }}")
     url = "/posts/{{ post_id }}/#comment-{{ comment_id }}"
+
+    @classmethod
+    def address_of(cls, post_id: int, comment_id: int) -> str:
+        """Return what `url` makes, which is how what was told of a comment is found again."""
+        return f"/posts/{post_id}/#comment-{comment_id}"

@@ -17,6 +17,7 @@ class PostData(PersonalData):
     """Posts and comments."""
 
     key = "posts"
+    in_pieces = True
 
     def export(self, user: User) -> Any:
         """Return posts and comments, the oldest first."""

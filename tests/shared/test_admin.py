@@ -8,12 +8,21 @@ from django.db.models.options import Options
 from django.test import Client
 from django.urls import reverse
 
+from shared.accounts.actions import do_follow, do_make_key
+from shared.accounts.keys import Scope
 from shared.accounts.models import User
+from shared.bulk.actions import do_fan_out
+from shared.bulk.filters import do_save_filter
+from shared.bulk.lanes import drain
+from shared.bulk.models import BulkJob
 from shared.chat.actions import do_send_message
 from shared.chat.models import ChatRoom, Message
-from shared.notifications.actions import do_announce
+from shared.notifications.actions import do_announce, do_archive, do_set_preference
+from shared.notifications.models import Notification
+from shared.posts.actions import do_comment, do_create_post
 from shared.realtime.history import history
 from shared.realtime.models import Stream
+from tests.team.kinds import Touchy
 
 pytestmark = pytest.mark.django_db
 type SignedIn = Callable[[User], Client]
@@ -26,16 +35,35 @@ def browser(signed_in: SignedIn, staff: User, lobby: ChatRoom) -> Client:
     """A staff member's browser, with something to look at in each list."""
     do_send_message(staff, "lobby", "Hello")
     do_announce(staff, "Cake")
+    do_comment(staff, do_create_post(staff, "Bells").pk, "They ring.")
+    follower = User.objects.create_user("follower")
+    do_follow(follower, staff.username)
+    do_make_key(staff, follower, "Billing", [Scope.ROOMS_READ])
+    do_set_preference(follower, "polls", False)
+    do_save_filter(staff, "The staff", {"staff": True})
+    # Fails for whom it is not dear to, so that there is a failure too.
+    User.objects.create_user("xenia")
+    drain(do_fan_out(staff, Touchy, {}, {"type": "all"}).pk)
     return signed_in(staff)
 
 
 def test_all_are_there() -> None:
     """What the system keeps can be looked at."""
     assert {options.label for options in OURS} == {
+        "accounts.ApiKey",
+        "accounts.Follow",
         "accounts.User",
+        "bulk.BulkJob",
+        "bulk.Chunk",
+        "bulk.Failure",
+        "bulk.SavedFilter",
         "chat.ChatRoom",
         "chat.Message",
         "notifications.Announcement",
+        "notifications.Notification",
+        "notifications.Preference",
+        "posts.Comment",
+        "posts.Post",
         "realtime.Deployment",
         "realtime.Stream",
     }
@@ -51,6 +79,34 @@ def test_lists_and_rows(browser: Client, options: Options) -> None:
     row = options.model.objects.first()
     assert row is not None
     assert browser.get(reverse(f"{place}_change", args=[row.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("term", ["root", " root ", "{job}", "nobody", "1" * 30])
+def test_finding_notifications(browser: Client, staff: User, term: str) -> None:
+    """They are found by a user's whole name, put away or not, or by a job's number."""
+    job = BulkJob.objects.get()
+    [hers] = Notification.objects.filter(user=staff, job_id=job.pk)
+    do_archive(staff, [hers.pk])
+    answer = browser.get(
+        reverse("admin:notifications_notification_changelist"), {"q": term.format(job=job.pk)}
+    )
+    found = list(answer.context["cl"].result_list)
+    if term == "{job}":
+        assert found == list(Notification.objects.filter(job_id=job.pk))
+        assert len(found) > 1
+    else:
+        assert found == ([hers] if "root" in term else [])
+
+
+def test_long_lists(browser: Client, lobby: ChatRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are counted up to a bound, not whatever their number; behind it one searches."""
+    monkeypatch.setattr("shared.realtime.admin._ROWS_COUNTED", 2)
+    for n in range(3):
+        do_send_message(lobby.created_by, "lobby", f"message {n}")
+    answer = browser.get(reverse("admin:chat_message_changelist"))
+    assert answer.context["cl"].result_count == 2
+    found = browser.get(reverse("admin:chat_message_changelist"), {"q": "Hello"})
+    assert found.context["cl"].result_count == 1
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('archived_at', None)), fields=['user', 'id'], name='notifications_user_inbox'), models.Index(condition=models.Q(('archived_at__isnull', False)), fields=['user', 'id'], name='notifications_user_archive'), models.Index(condition=models.Q(('archived_at', None), ('read_at', None)), fields=['user', 'id'], name='notifications_user_unread')],
+                'indexes': [models.Index(condition=models.Q(('archived_at', None)), fields=['user', 'id'], name='notifications_user_inbox'), models.Index(condition=models.Q(('archived_at__isnull', False)), fields=['user', 'id'], name='notifications_user_archive'), models.Index(condition=models.Q(('archived_at', None), ('read_at', None)), fields=['user', 'id'], name='notifications_user_unread'), models.Index(condition=models.Q(('job_id', None)), fields=['url'], name='notifications_told_by_url')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('job_id__isnull', False)), fields=('job_id', 'user'), name='notifications_once_per_job')],
             },
         ),

@@ -103,6 +103,9 @@ def test_address(url: str) -> None:
         "posts/1/",
         "https://",
         "/a b",
+        "/a\0b",
+        "/a\x1bb",
+        "/a\ud800b",
         "/" + "x" * 500,
     ],
 )

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from shared.accounts.models import User
+from shared.accounts.models import Follow, User
 from shared.broker.wire import Published
 from shared.notifications.actions import do_set_preference
 from shared.notifications.delivery import ChunkOutcome, deliver_chunk
@@ -17,6 +18,7 @@ from shared.notifications.models import Inbox, Notification
 from shared.notifications.namespaces import UserNamespace, user_channel
 from shared.notifications.notify import anotify, notify
 from shared.notifications.queries import unread_count
+from shared.notifications.recipients import Recipient, read_recipients
 from shared.realtime.history import history
 from shared.realtime.models import Publication
 from tests.shared.threads import run_together
@@ -114,6 +116,37 @@ def test_too_many(many: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Notification.objects.exists()
 
 
+def test_too_many_by_hand(many: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of an endless iterable is read than it takes to see that they are too many."""
+    monkeypatch.setattr("shared.notifications.notify.RECIPIENTS", 20)
+    read: list[User] = []
+
+    def users() -> Iterator[User]:
+        for user in many:
+            read.append(user)
+            yield user
+
+    with pytest.raises(TooManyRecipients):
+        tell(users())
+    assert len(read) == 21
+
+
+def test_queryset_that_repeats_people(many: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join that names people several times hides none of the others behind them."""
+    monkeypatch.setattr("shared.notifications.notify.RECIPIENTS", 10)
+    some = many[:8]
+    for followed in many[100:103]:
+        Follow.objects.bulk_create(Follow(follower=user, followed=followed) for user in some)
+    assert tell(User.objects.filter(following__isnull=False)).delivered == 8
+    assert {row.user for row in Notification.objects.all()} == set(some)
+
+
+def test_part_of_a_queryset(many: list[User]) -> None:
+    """A queryset that was cut to its first rows means those."""
+    assert tell(User.objects.order_by("-pk")[:3]).delivered == 3
+    assert {row.user for row in Notification.objects.all()} == set(many[-3:])
+
+
 def test_languages(alice: User, bob: User, carol: User) -> None:
     """Each recipient reads it in the language of theirs."""
     User.objects.filter(pk=bob.pk).update(language="de")
@@ -170,6 +203,20 @@ def test_fails_for_all(many: list[User]) -> None:
     assert len(outcome.failed) == 200
     assert not Notification.objects.exists()
     assert not Publication.objects.exists()
+
+
+def test_deleted_before_their_text_is_made(
+    many: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who goes between the reading of the recipients and their texts is gone, and not failed."""
+
+    def read_and_delete(*args: Any) -> list[Recipient]:
+        read = read_recipients(*args)
+        User.objects.filter(pk__in=[many[0].pk, many[7].pk]).delete()
+        return read
+
+    monkeypatch.setattr("shared.notifications.delivery.read_recipients", read_and_delete)
+    assert notify(many[:10], Salutation) == ChunkOutcome(8, 0, 2, [])
 
 
 def test_preference(rings: list[list[Published]], alice: User, bob: User) -> None:
