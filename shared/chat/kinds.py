@@ -8,7 +8,7 @@ from shared.notifications.kinds import Category, Kind, register_kind
 
 __all__ = ["MENTIONS", "Mention"]
 
-MENTIONS = Category("mentions", gettext_lazy("Mentions"))
+MENTIONS = Category("mentions", gettext_lazy("Mentions in rooms"))
 
 
 @register_kind

@@ -9,7 +9,8 @@ Kinds of notifications: each is one class, declared in an app's `kinds.py` and r
         url = "/posts/{{ post_id }}/"
 
 Titles, bodies and addresses are Django templates without markup: what they make is plain text.
-They see what `notify` was given, and the `recipient`. They are rendered for each recipient in the
+They see what `notify` was given, and the `recipient`; a value that was not given is an error but in
+`{% if %}`. They are rendered for each recipient in the
 language and the time zone of theirs.
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from django.template import Context, Engine, Template
 from django.utils import timezone, translation
@@ -36,6 +37,9 @@ _CATEGORY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # Without blanks, control characters and halves of surrogate pairs.
 _PLAIN = r"[^\s\0-\x1f\x7f\ud800-\udfff]"
 _ADDRESS = re.compile(rf"(?:/(?![/\\])|https?://(?!/){_PLAIN}){_PLAIN}*")
+
+# So much of a bad address tells what is wrong with it.
+_SHOWN = 100
 
 type Words = str | _StrPromise
 
@@ -91,9 +95,11 @@ class Kind:
             context: what else templates see.
 
         Raises:
-            RenderFailed: a template raised, the title is empty, or the address leads nowhere.
+            RenderFailed: a value is missing, a template raised, the title is empty, or the address
+                leads nowhere.
         """
-        values = {**context, "recipient": recipient}
+        # What staff may leave empty is empty; anything else that a text asks for must be given.
+        values = {**dict.fromkeys(cls.fields, ""), **context, "recipient": recipient}
         with translation.override(language), timezone.override(zone):
             try:
                 # str() inside, so that a lazy translation speaks the recipient's language.
@@ -101,6 +107,8 @@ class Kind:
                     _compiled(str(source)).render(Context(values, autoescape=False)).strip()
                     for source in (cls.title, cls.body, cls.url)
                 )
+            except RenderFailed:
+                raise
             except Exception as error:
                 # A template may raise whatever the values in it raise.
                 raise RenderFailed(f"{type(error).__name__}: {error}") from error
@@ -108,7 +116,8 @@ class Kind:
         if not title:
             raise RenderFailed("The title is empty.")
         if url and (len(url) > Notification.URL_CHARACTERS or not _ADDRESS.fullmatch(url)):
-            raise RenderFailed("The address is neither a path such as /posts/1/ nor http(s).")
+            words = "is neither a path such as /posts/1/ nor http(s), without blanks."
+            raise RenderFailed(f"The address {url[:_SHOWN]!r} {words}")
         return Text(title, _storable(body, Notification.BODY_CHARACTERS), url)
 
 
@@ -157,6 +166,17 @@ def categories() -> list[Category]:
     return [found[key] for key in sorted(found)]
 
 
+class _Missing(str):
+    """
+    What Django's engine puts in place of a value that was not given; ours raises instead.
+
+    A misspelt name would otherwise be a gap in a million texts, which nobody hears of.
+    """
+
+    def __mod__(self, variable: object) -> NoReturn:
+        raise RenderFailed(f"The text needs a value that was not given: {variable}.")
+
+
 @lru_cache(maxsize=512)
 def _compiled(source: str) -> Template:
     return _engine().from_string(source)
@@ -167,6 +187,7 @@ def _engine() -> Engine:
     # An engine of its own: workers and gateways have no TEMPLATES, and texts load no files.
     return Engine(
         autoescape=False,
+        string_if_invalid=_Missing("%s"),
         builtins=["django.templatetags.i18n", "django.templatetags.l10n", "django.templatetags.tz"],
     )
 

@@ -43,7 +43,10 @@ def notify(
 
     Raises:
         TooManyRecipients: make it a bulk job (`shared.bulk.actions`); nobody was told.
+        TypeError: the recipients are no users, or the kind is no class.
     """
+    if not (isinstance(kind, type) and issubclass(kind, Kind)):
+        raise TypeError(f"notify takes a Kind class such as NewPost, not {kind!r}.")
     user_ids = _user_ids(recipients)
     if not user_ids:
         return ChunkOutcome(0, 0, 0, [])
@@ -71,12 +74,14 @@ def _user_ids(recipients: User | Iterable[User] | QuerySet[User]) -> list[int]:
         return [recipients.pk]
     found: Iterable[int]
     if isinstance(recipients, QuerySet):
+        _refuse_others(recipients.model is User, recipients.model)
         found = recipients.values_list("pk", flat=True)
         if not recipients.query.is_sliced:
             # A join may name somebody many times.
             found = found.order_by().distinct()[: RECIPIENTS + 1]
     else:
-        found = (user.pk for user in recipients)
+        _refuse_others(isinstance(recipients, Iterable), recipients)
+        found = (_user_id(user) for user in recipients)
     ids: set[int] = set()
     # Not more than it takes to see that they are too many.
     for user_id in found:
@@ -84,3 +89,14 @@ def _user_ids(recipients: User | Iterable[User] | QuerySet[User]) -> list[int]:
         if len(ids) > RECIPIENTS:
             raise TooManyRecipients(RECIPIENTS)
     return sorted(ids)
+
+
+def _user_id(user: object) -> int:
+    _refuse_others(isinstance(user, User), user)
+    assert isinstance(user, User), "as just asked"
+    return user.pk
+
+
+def _refuse_others(fits: bool, given: object) -> None:
+    if not fits:
+        raise TypeError(f"notify takes users or a queryset of users, not {given!r}.")

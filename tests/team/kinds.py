@@ -21,7 +21,7 @@ class PollClosed(Kind):
     key = "polls.closed"
     category = POLLS
     title = _("yes,no,maybe")
-    body = '{{ closed|date:"DATETIME_FORMAT" }}: {{ poll }}'
+    body = '{% if closed %}{{ closed|date:"DATETIME_FORMAT" }}{% endif %}: {{ poll }}'
     url = "/polls/{{ poll_id }}/"
     offered = True
     fields = {"poll": "Poll", "poll_id": "Number"}

@@ -16,6 +16,7 @@ from shared.notifications.kinds import (
     register_kind,
 )
 from shared.notifications.models import Notification
+from shared.notifications.staff_kinds import StaffMessage
 from tests.team.kinds import PollClosed, Salutation
 
 WHEN = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
@@ -63,11 +64,24 @@ def test_what_cannot_be_stored() -> None:
     assert text.title.startswith("x")
 
 
-@pytest.mark.parametrize("title", ["", " \n", "{{ nothing }}"])
+@pytest.mark.parametrize("title", ["", " \n", "{% if nothing %}x{% endif %}"])
 def test_empty_title(title: str) -> None:
     """Without a title there is nothing to tell."""
     with pytest.raises(RenderFailed, match="title"):
         said(title)
+
+
+@pytest.mark.parametrize("title", ["{{ nme }}", "{{ name.frist }}", "{{ nme|upper }}"])
+def test_missing_value(title: str) -> None:
+    """A value that was not given, or is misspelt, fails with its name; asking for it does not."""
+    with pytest.raises(RenderFailed, match=r"not given: (nme|name\.frist)"):
+        said(title, name={"first": "alice"})
+    assert said("{% if nme %}{{ nme }}{% else %}nobody{% endif %}").title == "nobody"
+
+
+def test_left_empty() -> None:
+    """What staff may leave empty is empty."""
+    assert StaffMessage.render(None, "en", "UTC", {"title": "Hello"}) == Text("Hello", "", "")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,20 @@ def test_again_and_nobody(rings: list[list[Published]], alice: User) -> None:
     assert Notification.objects.count() == len(rings) == 1
 
 
+@pytest.mark.parametrize("recipients", [7, None, [7], "alice", [None]])
+def test_no_users(recipients: object) -> None:
+    """What is no user is refused with what would be right."""
+    with pytest.raises(TypeError, match="takes users"):
+        tell(recipients)
+
+
+def test_no_kind(alice: User) -> None:
+    """So is a kind's key, or an object, in the place of its class."""
+    for kind in ("polls.closed", PollClosed()):
+        with pytest.raises(TypeError, match="Kind class"):
+            notify(alice, kind)  # type: ignore[arg-type]
+
+
 def test_too_many(many: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
     """More than one transaction takes are refused before anybody is told."""
     monkeypatch.setattr("shared.notifications.notify.RECIPIENTS", 199)

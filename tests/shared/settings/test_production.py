@@ -99,6 +99,18 @@ def test_what_the_operator_sees(service: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("words", ["migrate", "load_demo", "runserver --noreload"])
+def test_what_a_command_says(words: str, tmp_path: Path) -> None:
+    """manage.py, too, ends with the one sentence, which names what to set."""
+    environment = {"CARILLON_STATE_DIR": str(tmp_path), "CARILLON_APPS": "no.such"}
+    ended = python("manage.py", *words.split(), environment=environment)
+    assert ended.returncode != 0
+    assert ended.stderr.splitlines() == [
+        "Carillon does not start: CARILLON_APPS names 'no.such', which cannot be imported: "
+        "install it, or name its folder's parent in PYTHONPATH."
+    ]
+
+
 @pytest.mark.parametrize("name", ["CARILLON_SECRET_KEY", "CARILLON_PUBLIC_ORIGINS", "DATABASE_URL"])
 def test_missing_variable(name: str) -> None:
     """A variable that is not set is named, in one line."""
