@@ -65,5 +65,13 @@ def _parts(criteria: Criteria) -> Iterator[str]:
             case "group":
                 yield f"is in the group {value}"
             case _:
-                moment = timezone.localtime(datetime.fromisoformat(value))
+                moment = _local(datetime.fromisoformat(value))
                 yield f"{_MOMENTS[name]} {date_format(moment, 'j M Y, H:i')}"
+
+
+def _local(moment: datetime) -> datetime:
+    try:
+        return timezone.localtime(moment)
+    except OverflowError:
+        # The first day there is has no other time zones.
+        return moment

@@ -17,7 +17,7 @@ from shared.bulk.models import BulkJob, SavedFilter
 from shared.notifications.kinds import Kind, kinds
 from shared.notifications.models import Notification
 
-__all__ = ["JobForm", "MessageForm", "offered_kinds"]
+__all__ = ["UPLOAD_BYTES", "JobForm", "MessageForm", "offered_kinds"]
 
 UPLOAD_BYTES = 64 * 1024 * 1024
 _PASTED_CHARACTERS = 200_000

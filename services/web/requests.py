@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 
 from shared.accounts.models import User
 
-__all__ = ["SignedInRequest", "signed_in", "staff_only"]
+__all__ = ["SignedInRequest", "signed_in", "staff_bytes_of", "staff_only", "takes_files"]
 
 
 class SignedInRequest(HttpRequest):
@@ -21,6 +21,8 @@ class SignedInRequest(HttpRequest):
 
     user: User
 
+
+_STAFF_BYTES = "staff_bytes"
 
 type _View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
 type _AnyView = Callable[..., HttpResponse]
@@ -41,3 +43,19 @@ def staff_only[**P](view: _View[P]) -> _AnyView:
         return view(request, *args, **kwargs)
 
     return signed_in(handle)
+
+
+def takes_files(staff_bytes: int) -> Callable[[_AnyView], _AnyView]:
+    """Let staff send a view larger forms than others may, of at most so many bytes."""
+
+    def mark(view: _AnyView) -> _AnyView:
+        setattr(view, _STAFF_BYTES, staff_bytes)
+        return view
+
+    return mark
+
+
+def staff_bytes_of(view: _AnyView) -> int | None:
+    """Return how large a form of staff a view takes; None where it makes no difference."""
+    found: int | None = getattr(view, _STAFF_BYTES, None)
+    return found

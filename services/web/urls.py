@@ -63,6 +63,11 @@ urlpatterns = [
     path("accounts/notifications/", preferences.preferences, name="preferences"),
     path("accounts/data/", accounts.account_data, name="account-data"),
     path("accounts/delete/", accounts.delete_account, name="delete-account"),
+    path(
+        "announcements/<int:announcement_id>/seen/",
+        announcements.announcement_seen,
+        name="announcement-seen",
+    ),
     path("staff/announce/", announcements.announce, name="announce"),
     path("staff/system-message/", system_messages.system_message, name="system-message"),
     path("staff/bulk/", bulk_jobs.bulk_jobs, name="bulk-jobs"),

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.client import Session
 from tests.integration.faults import metric
+from tests.integration.pages import signed_in_page
 from tests.integration.traffic import fresh_room, open_chat, send
 from tests.servers import RunningStack
 
@@ -17,14 +18,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
 async def sign_in(browser: Browser, url: str, username: str, room: str) -> Page:
     """Return a page of its own browser context, signed in and live in the room."""
-    context = await browser.new_context(base_url=url)
-    page = await context.new_page()
-    page.set_default_timeout(15_000)
-    await page.goto("/accounts/login/")
-    await page.fill("input[name=username]", username)
-    await page.fill("input[name=password]", "carillon")
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/rooms/")
+    page = await signed_in_page(browser, url, username)
     await page.goto(f"/rooms/{room}/")
     await expect(page.get_by_test_id("connection-state")).to_have_attribute(
         "data-state", "online", timeout=15_000
@@ -103,6 +97,32 @@ async def test_an_announcement_reaches_every_page(stack: RunningStack, browser: 
         await expect(page.get_by_test_id("announcement").first).to_contain_text(
             "Maintenance at noon", timeout=15_000
         )
+
+
+async def test_a_mention_leads_to_its_message_however_old(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """The notification opens the room there, with the message in view and marked."""
+    session = Session(stack.url, "alice")
+    room = fresh_room(session)
+    bob = await sign_in(browser, stack.url, "bob", room)
+    async with open_chat(session, stack.gateway_url(1), room) as alice:
+        await alice.send(message="Look here, @bob!")
+        await alice.wait_for(lambda c: len(c.texts) == 1)
+        await send(alice, 120)
+        await alice.wait_for(lambda c: len(c.texts) == 121, within=60)
+    await bob.goto("/inbox/")
+    await bob.get_by_role("button", name=f"alice mentioned you in {room}").first.click()
+    await bob.wait_for_url(f"**/rooms/{room}/#message-*")
+    marked = bob.locator("[data-testid=message][data-linked]")
+    await expect(marked.get_by_test_id("message-text")).to_have_text("Look here, @bob!")
+    await expect(marked).to_be_in_viewport()
+    await expect(marked).to_be_focused()
+    # A new message is no reason to leave it.
+    async with open_chat(session, stack.gateway_url(1), room) as alice:
+        await alice.send(message="One more thing")
+    await expect(bob.get_by_test_id("new-messages")).to_have_text("1 new message")
+    await expect(marked).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("round_", range(5))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.integration.pages import signed_in_page
 from tests.servers import RunningStack
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
@@ -34,33 +33,6 @@ document.addEventListener("DOMContentLoaded", () => {
   new MutationObserver(note).observe(bar, { attributes: true });
 });
 """
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing: `make test` installs it, or run apt-get install chromium."
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        await browser.close()
-
-
-async def sign_in(browser: Browser, url: str, username: str) -> Page:
-    """Return a page of its own browser context, signed in."""
-    context = await browser.new_context(base_url=url)
-    await context.add_init_script(WATCH)
-    page = await context.new_page()
-    page.set_default_timeout(15_000)
-    await page.goto("/accounts/login/")
-    await page.fill("input[name=username]", username)
-    await page.fill("input[name=password]", "carillon")
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/rooms/")
-    return page
 
 
 def recipients(stack: RunningStack) -> list[str]:
@@ -95,9 +67,9 @@ async def test_a_job_to_three_thousand_moves_its_bar_and_rings_a_recipients_bell
     """The bar goes from nothing to all without a reload, for all staff; it never falls."""
     ids = recipients(stack)
     assert len(ids) == PEOPLE + 1
-    admin = await sign_in(browser, stack.url, "admin")
-    second = await sign_in(browser, stack.url, "second")
-    bob = await sign_in(browser, stack.url, "bob")
+    admin = await signed_in_page(browser, stack.url, "admin", WATCH)
+    second = await signed_in_page(browser, stack.url, "second", WATCH)
+    bob = await signed_in_page(browser, stack.url, "bob", WATCH)
     await bob.goto("/inbox/")
     unread = int(await bob.get_by_test_id("bell-count").text_content() or 0)
     await draft(admin, "Maintenance tonight", ids)
@@ -127,7 +99,7 @@ async def test_a_job_to_three_thousand_moves_its_bar_and_rings_a_recipients_bell
 async def test_a_job_is_cancelled_with_the_keyboard(stack: RunningStack, browser: Browser) -> None:
     """It takes two presses, and then nothing is sent, whoever wakes up later."""
     ids = recipients(stack)
-    admin = await sign_in(browser, stack.url, "admin")
+    admin = await signed_in_page(browser, stack.url, "admin", WATCH)
     await draft(admin, "To be cancelled", ids)
     stack.server("bulk").stop()
     await admin.get_by_test_id("job-start").press("Enter")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.client import Session
 from tests.integration.test_posts import Person
@@ -120,6 +120,24 @@ async def test_one_of_several_tabs_shows_a_browser_notification(
         assert len(shown[leader]) == 1
         await leader.close()
         tabs.remove(leader)
+
+
+async def test_the_first_notification_of_all_is_not_missed_while_a_page_loads(
+    stack: RunningStack, alice: Person
+) -> None:
+    """Before it there is no place to go on from: the page reads its inbox again."""
+    path = await alice.post("The bells are tuned")
+    page = alice.page
+
+    async def hold(route: Route) -> None:
+        # The page is made, and its script, which connects, not yet there.
+        await comment(stack, path, "first")
+        await route.continue_()
+
+    await page.route("**/site*.js", hold)
+    await page.goto("/inbox/")
+    await expect(page.get_by_test_id("bell-count")).to_have_text("1")
+    await expect(page.get_by_test_id("notification")).to_have_count(1)
 
 
 async def test_a_dismissed_announcement_is_gone_from_every_device(

@@ -308,7 +308,7 @@ def test_a_text_that_cannot_be_made_is_told_before_it_is_sent(
 ) -> None:
     """The preview says why."""
     response = browser.post(page_of(job), saying(job, "save", url="nowhere"), follow=True)
-    assert b"The address is neither" in response.content
+    assert b"is neither a path" in response.content
     assert b"Send all the same" in response.content
 
 
@@ -476,6 +476,20 @@ def test_a_filter_that_cannot_be_taken_is_refused(
     assert response.status_code == 400
     assert field in response.context["form"].errors
     assert SavedFilter.objects.count() == 1
+
+
+def test_the_first_day_of_all_is_shown_in_every_time_zone(browser: Client, staff: User) -> None:
+    """West of where it was written it would lie before the calendar begins."""
+    SavedFilter.objects.create(name="All", criteria={"joined_after": "0001-01-01T00:00:00+00:00"})
+    User.objects.filter(pk=staff.pk).update(time_zone="America/New_York")
+    assert "joined since 1 Jan 0001, 00:00" in read(browser, "/staff/filters/")
+
+
+def test_an_empty_form_is_no_filter(browser: Client) -> None:
+    """400, with what is missing."""
+    response = browser.post("/staff/filters/", {})
+    assert response.status_code == 400
+    assert "name" in response.context["form"].errors
 
 
 def test_a_filter_is_deleted_once(browser: Client) -> None:

@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
 
-from services.web.requests import SignedInRequest, staff_only
-from shared.notifications.actions import do_announce
-from shared.notifications.exceptions import InvalidAnnouncement, NotStaff
+from services.web.requests import SignedInRequest, signed_in, staff_only
+from shared.notifications.actions import do_announce, do_see_announcement
+from shared.notifications.exceptions import InvalidAnnouncement, NotStaff, UnknownAnnouncement
 from shared.notifications.models import Announcement
 
-__all__ = ["announce"]
+__all__ = ["announce", "announcement_seen"]
 
 
 # By hours, as the form sends them.
@@ -65,6 +66,21 @@ def announce(request: SignedInRequest) -> HttpResponse:
             return redirect("announce")
     status = 400 if form.errors else 200
     return render(request, "web/announce.html", {"form": form}, status=status)
+
+
+@signed_in
+@require_POST
+def announcement_seen(request: SignedInRequest, announcement_id: int) -> HttpResponse:
+    """Dismiss one, for a browser without scripts; back to the page `next`, if it is one of ours."""
+    try:
+        do_see_announcement(request.user, announcement_id)
+    except UnknownAnnouncement as error:
+        raise Http404(str(error)) from error
+    back = request.POST.get("next", "")
+    same_site = url_has_allowed_host_and_scheme(
+        back, {request.get_host()}, require_https=request.is_secure()
+    )
+    return redirect(back if same_site else "inbox")
 
 
 def _end(form: AnnouncementForm) -> datetime | None:

@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from services.web.job_form import JobForm
+from services.web.job_form import UPLOAD_BYTES, JobForm
 from services.web.pages.keyset import before_of, cut
-from services.web.requests import SignedInRequest, staff_only
+from services.web.requests import SignedInRequest, staff_only, takes_files
 from shared.bulk.actions import do_add_recipients, do_create_job
 from shared.bulk.exceptions import BulkError, InvalidRequest, NotStaff
 from shared.bulk.models import BulkJob
@@ -19,8 +19,11 @@ from shared.bulk.queries import jobs_for, progress_of
 __all__ = ["bulk_jobs"]
 
 _JOBS_PER_PAGE = 25
+# Around the file; nginx takes no more for this address either.
+_FORM_BYTES = 1024 * 1024
 
 
+@takes_files(UPLOAD_BYTES + _FORM_BYTES)
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def bulk_jobs(request: SignedInRequest) -> HttpResponse:

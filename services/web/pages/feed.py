@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from services.web.context import page_data
 from services.web.pages.keyset import before_of, cut
 from services.web.pages.prose import ProseField
 from services.web.requests import SignedInRequest, signed_in
@@ -56,11 +57,14 @@ def feed(request: SignedInRequest) -> HttpResponse:
 
 
 def _page(request: SignedInRequest, form: PostForm) -> HttpResponse:
+    # The page's hint at new posts goes on from there: before the posts.
+    live = page_data(request)["page_data"]()
     everybody = request.GET.get("tab") == _EVERYBODY
     before = before_of(request)
     posts = feed_page(request.user, before, PAGE_POSTS + 1, followed_only=not everybody)
     shown, more = cut(posts, PAGE_POSTS)
     context: dict[str, Any] = {
+        "page_data": live,
         "form": form,
         "posts": shown,
         "older": shown[-1].pk if more else None,

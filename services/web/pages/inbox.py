@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from services.web.context import page_data
-from services.web.pages.keyset import MAX_ID, before_of, cut
+from services.web.pages.keyset import before_of, cut, id_of
 from services.web.requests import SignedInRequest, signed_in
 from shared.accounts.models import User
 from shared.notifications.actions import (
@@ -130,9 +130,9 @@ def _change(user: User, form: QueryDict) -> None:
         if name == "read" and value == _ALL:
             do_mark_all_read(user)
             return
-        # ASCII first: isdigit() alone takes digits of every script, and the length bounds int().
-        if value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= MAX_ID:
-            change(user, [int(value)])
+        notification_id = id_of(value)
+        if notification_id is not None:
+            change(user, [notification_id])
             return
     raise BadRequest("Say which notification, and what becomes of it.")
 

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 from django.http import HttpRequest
 
-__all__ = ["MAX_ID", "before_of", "cut"]
+__all__ = ["MAX_ID", "before_of", "cut", "id_of"]
 
 MAX_ID = 2**63 - 1
 
 
 def before_of(request: HttpRequest) -> int | None:
     """Return the id that the page begins before; what cannot be one means the first page."""
-    text = request.GET.get("before", "")
+    return id_of(request.GET.get("before", ""))
+
+
+def id_of(text: str) -> int | None:
+    """Return the id that a request's text names; None for what cannot be one."""
     # ASCII first: isdigit() alone takes digits of every script, and the length bounds int().
     if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID:
         return int(text)

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from services.web.audience_words import criteria_words
+from services.web.pages.keyset import id_of
 from services.web.requests import SignedInRequest, staff_only
 from shared.bulk.actions import do_delete_filter, do_save_filter
 from shared.bulk.criteria import Criteria
@@ -106,7 +107,7 @@ class _Row(NamedTuple):
 @require_http_methods(["GET", "HEAD", "POST"])
 def saved_filters(request: SignedInRequest) -> HttpResponse:
     """The filters with the number of users that each matches now, and the form for another."""
-    form = FilterForm(request.POST if "name" in request.POST else None)
+    form = FilterForm(request.POST if request.method == "POST" else None)
     try:
         if "delete" in request.POST:
             messages.success(request, _delete(request))
@@ -128,11 +129,8 @@ def saved_filters(request: SignedInRequest) -> HttpResponse:
 
 
 def _delete(request: SignedInRequest) -> str:
-    number = request.POST["delete"]
     try:
-        # Bounded, as int() is slow with a book of digits and refuses it in the end.
-        is_id = number.isascii() and number.isdigit() and len(number) <= 19
-        do_delete_filter(request.user, int(number) if is_id else 0)
+        do_delete_filter(request.user, id_of(request.POST["delete"]) or 0)
     except UnknownFilter:
         return "The filter was deleted before."
     return "The filter is deleted."

@@ -47,7 +47,7 @@ export class AnnouncementBoard {
     if (typeof stored !== "object" || stored === null) return;
     const { open, position, newestId, dismissed } = stored as Record<string, unknown>;
     this.open = readAnnouncements(open).filter((each) => this.isAlive(each));
-    this.position = typeof position === "string" ? parsePosition(position) : null;
+    this.position = parsePosition(position);
     this.newestId = typeof newestId === "number" ? newestId : 0;
     this.dismissed = Array.isArray(dismissed) ? dismissed.map(String) : [];
   }

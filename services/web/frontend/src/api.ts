@@ -2,7 +2,9 @@ import { type Announcement, readAnnouncements } from "./announcements";
 import type { Access } from "./endpoint";
 import { type InboxFilter, type InboxItem, readItem } from "./inboxlist";
 import { type Position, parsePosition } from "./position";
-import { type JobFrame, readCount, readJob, readMessage, type WireMessage } from "./wire";
+import { readCount } from "./wirefields";
+import { type JobFrame, readJob } from "./wirejob";
+import { readMessage, type WireMessage } from "./wiremessage";
 
 /** The server's one error shape, or a request that never got an answer (status 0). */
 export class ApiError extends Error {
@@ -141,7 +143,7 @@ async function inboxPage(response: Response): Promise<InboxPage> {
   return {
     items: rows.map(readItem).filter((item) => item !== null),
     unread: readCount(body.unread),
-    position: typeof body.position === "string" ? parsePosition(body.position) : null,
+    position: parsePosition(body.position),
     next: readCount(body.next),
   };
 }
@@ -170,7 +172,7 @@ async function readPosition(path: string): Promise<Position | null> {
   try {
     const response = await call(path, {}, POSITION_TIMEOUT_MS);
     const body = (await response.json()) as { position?: unknown };
-    return typeof body.position === "string" ? parsePosition(body.position) : null;
+    return parsePosition(body.position);
   } catch (error) {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 429 || status >= 500) return null;

@@ -10,7 +10,10 @@ export class Banner {
   constructor(
     private readonly clock: Clock,
     private readonly onDismiss: (id: number) => void,
-  ) {}
+  ) {
+    // What the server put there works without a script, and would not follow this one.
+    this.region.replaceChildren();
+  }
 
   draw(open: readonly Announcement[]): void {
     // What stays is left in place, or a screen reader would read it out again.

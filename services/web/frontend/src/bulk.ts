@@ -2,9 +2,9 @@
 
 import { readBulkJob } from "./api";
 import { JobBoard } from "./jobboard";
-import { readPage } from "./page";
+import { readJson, readPage } from "./page";
 import { isFinal, JobProgress } from "./progress";
-import { type JobFrame, readJob } from "./wire";
+import { type JobFrame, readJob } from "./wirejob";
 
 /** What the starter's page hears by itself need not be asked for. */
 const QUIET_MS = 3_000;
@@ -75,8 +75,7 @@ class JobPage {
   }
 }
 
-const source = document.getElementById("job-data")?.textContent;
-const job = source ? readJob(JSON.parse(source)) : null;
+const job = readJob(readJson("job-data"));
 const page = readPage();
 if (job !== null && page !== null) {
   new JobPage(new JobProgress(job), new JobBoard(page.language)).start();

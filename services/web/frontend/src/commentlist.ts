@@ -1,12 +1,13 @@
 import { initials, tone } from "./avatar";
 import type { Clock } from "./format";
 import { part } from "./page";
-import type { WireComment } from "./wire";
+import type { WireComment } from "./wirecomment";
 
 /** The comments on screen: the server's own list, to which live ones are added in its form. */
 export class CommentList {
   private readonly list = part("#comment-list", HTMLOListElement);
   private readonly none = part("#no-comments", HTMLElement);
+  private readonly heading = part("#comments-title", HTMLElement);
   private readonly template = part("#comment-template", HTMLTemplateElement);
 
   constructor(
@@ -19,22 +20,42 @@ export class CommentList {
   }
 
   append(comment: WireComment): void {
-    // Two people's transactions may end in another order than their ids were given out.
-    const next = [...this.list.children].find((row) => idOf(row) > comment.id);
-    this.list.insertBefore(this.build(comment), next ?? null);
-    this.none.hidden = true;
+    this.insert(this.build(comment), comment.id);
   }
 
   remove(id: number): void {
-    this.row(id)?.remove();
+    const row = this.row(id);
+    const hadFocus = row?.contains(document.activeElement) ?? false;
+    const next = row?.nextElementSibling ?? row?.previousElementSibling ?? null;
+    row?.remove();
     this.none.hidden = this.list.children.length > 0;
+    // The reader keeps their place on the page.
+    if (hadFocus) (next?.querySelector<HTMLElement>("a") ?? this.heading).focus();
   }
 
-  /** Take over the list of a page that was read again. */
+  /** Take over the list of a page that was read again; a row that is in both stays as it is. */
   replace(page: Document): void {
-    const rows = page.querySelectorAll("#comment-list > li");
-    this.list.replaceChildren(...[...rows].map((row) => document.adoptNode(row)));
-    this.none.hidden = this.list.children.length > 0;
+    const rows = [...page.querySelectorAll("#comment-list > li")];
+    const kept = new Set(rows.map(idOf));
+    for (const id of this.ids) if (!kept.has(id)) this.remove(id);
+    for (const row of rows) {
+      if (this.row(idOf(row)) === null) this.insert(document.adoptNode(row), idOf(row));
+    }
+    this.drawTimes();
+  }
+
+  /** The times that the server wrote, as those of live comments are written. */
+  drawTimes(): void {
+    for (const time of this.list.querySelectorAll("time")) {
+      this.drawTime(time, new Date(time.dateTime));
+    }
+  }
+
+  private insert(row: Node, id: number): void {
+    // Two people's transactions may end in another order than their ids were given out.
+    const next = [...this.list.children].find((other) => idOf(other) > id);
+    this.list.insertBefore(row, next ?? null);
+    this.none.hidden = true;
   }
 
   private row(id: number): Element | null {
@@ -70,7 +91,7 @@ export class CommentList {
     if (time === null || Number.isNaN(at.getTime())) return;
     time.dateTime = at.toISOString();
     time.title = this.clock.fullTimeOf(at);
-    time.textContent = this.clock.timeOf(at);
+    time.textContent = this.clock.momentOf(at);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { WireComment } from "./wire";
+import type { WireComment } from "./wirecomment";
 
 /**
  * Which comments a post's page shows: each once, however often and whichever way it came, and

@@ -1,7 +1,7 @@
 import { type Groupable, type Placement, placements } from "./grouping";
 import type { MessageList } from "./messages";
 import type { Pending, Unsent } from "./unsent";
-import type { WireMessage } from "./wire";
+import type { WireMessage } from "./wiremessage";
 
 export type MessageState = "received" | "sending" | "sent" | "failed" | "deleted";
 

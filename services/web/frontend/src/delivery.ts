@@ -1,7 +1,8 @@
 import type { Connection, Status } from "./connection";
 import type { Drawer } from "./storage";
 import { type Pending, Unsent } from "./unsent";
-import type { ErrorFrame, WireMessage } from "./wire";
+import type { ErrorFrame } from "./wire";
+import type { WireMessage } from "./wiremessage";
 
 const RESEND_DELAY_MS = 2_000;
 /** Errors of the plain endpoint that ask to send again later. */

@@ -150,12 +150,8 @@ export class EndpointConnection implements Connection {
     switch (frame.type) {
       case "connection_established":
         clearTimeout(this.establishTimer);
-        for (const [channel, position] of frame.positions) {
-          // A channel that has a position keeps it: what lies between is about to be sent.
-          if (this.positions.get(channel) === null) this.positions.set(channel, position);
-        }
         this.stableTimer = setTimeout(() => this.backoff.reset(), STABLE_AFTER_MS);
-        this.setStatus({ state: "online" });
+        this.greet(frame.positions);
         return;
       case "reset":
         this.reset(frame.channel, frame.position);
@@ -168,6 +164,17 @@ export class EndpointConnection implements Connection {
         return;
       default:
         this.pass(frame);
+    }
+  }
+
+  private greet(positions: ReadonlyMap<string, Position>): void {
+    // A channel that has a position keeps it: what lies between is about to be sent.
+    const begun = [...positions].filter(([channel]) => this.positions.get(channel) === null);
+    for (const [channel, position] of begun) this.positions.set(channel, position);
+    this.setStatus({ state: "online" });
+    for (const [channel, { offset }] of begun) {
+      // Nothing was there when the page was made: what has come since cannot be asked for.
+      if (offset > 0 && this.subscribed.has(channel)) this.events.onReset(channel);
     }
   }
 

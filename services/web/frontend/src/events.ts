@@ -3,7 +3,8 @@
  * reader: events on `document`. A publication may come twice; listeners go by ids and positions.
  */
 
-import type { JobFrame, NotificationFrame, UnreadFrame } from "./wire";
+import type { NotificationFrame, UnreadFrame } from "./wire";
+import type { JobFrame } from "./wirejob";
 
 export interface SiteEvents {
   /** Whoever has put it on the page prevents the default, which is to show it in a corner. */

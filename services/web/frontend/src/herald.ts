@@ -1,4 +1,4 @@
-import type { Change, WireNotification } from "./wire";
+import type { Change, WireNotification } from "./wirenotification";
 
 /** Long enough for a page that catches up to hear what was read meanwhile on another device. */
 const HOLD_MS = 700;

@@ -1,7 +1,7 @@
 import { ApiError, type HistoryPage, readHistory } from "./api";
 import { Backoff } from "./backoff";
 import type { MessageList } from "./messages";
-import type { WireMessage } from "./wire";
+import type { WireMessage } from "./wiremessage";
 
 const PAGE = 50;
 /** After a reset the history is read in larger steps, and no further back than this. */
@@ -60,6 +60,15 @@ export class History {
     this.loading = false;
     this.events.onOlder(this.more, false, problem);
     return problem === null;
+  }
+
+  /** Fetch older messages until one is there. Returns whether it is: it may be too far back. */
+  async reach(id: number): Promise<boolean> {
+    const isOlder = () => id < (this.messages.oldestId ?? 0);
+    while (isOlder() && this.messages.all.length < REREAD_LIMIT) {
+      if (!(await this.loadOlder())) break;
+    }
+    return this.messages.has(id);
   }
 
   /** Read again what the page shows: what happened meanwhile cannot be told one by one. */

@@ -14,7 +14,7 @@ import { InboxList } from "./inboxlist";
 import { InboxRows } from "./inboxrows";
 import { csrfToken, type InboxPageData, type Page, part, readInboxPage, readPage } from "./page";
 import { Refill } from "./refill";
-import type { Change, NotificationState } from "./wire";
+import type { Change, NotificationState } from "./wirenotification";
 
 /** Several that come in together are noticed together. */
 const NOTICE_MS = 2_000;
@@ -61,7 +61,7 @@ class Inbox {
       if (detail.change !== null) this.apply(detail.change);
     });
     document.addEventListener("carillon:reset", ({ detail }) => {
-      if (detail.channel === channel) void this.refill.start();
+      if (detail.channel === channel) this.reread();
     });
     document.addEventListener("visibilitychange", () => this.planNotice());
     this.form.addEventListener("submit", (event) => this.onSubmit(event));
@@ -82,6 +82,11 @@ class Inbox {
     if (hadFocus) part("#inbox-title", HTMLElement).focus();
   }
 
+  private reread(): void {
+    this.list.expire();
+    void this.refill.start();
+  }
+
   private take({ items, unread, next }: InboxPage): void {
     this.drawAll(unread);
     this.list.fill(items);
@@ -96,7 +101,7 @@ class Inbox {
     const isComplete = this.list.apply(change);
     const shown = this.list.shown;
     this.rows.draw(shown);
-    if (!isComplete || (shown.length === 0 && !this.older.hidden)) void this.refill.start();
+    if (!isComplete || (shown.length === 0 && !this.older.hidden)) this.reread();
   }
 
   private onSubmit(event: SubmitEvent): void {

@@ -3,7 +3,7 @@ import {
   type NotificationState,
   readNotification,
   type WireNotification,
-} from "./wire";
+} from "./wirenotification";
 
 /** A notification with how it stands. */
 export interface InboxItem extends WireNotification {
@@ -30,6 +30,8 @@ export class InboxList {
   private readonly known = new Map<number, InboxItem>();
   /** A change may be known before the notification that it is about. */
   private readonly changed = new Map<number, NotificationState>();
+  /** What came while the page is being read again, in its order; null when it is not. */
+  private meanwhile: (WireNotification | Change)[] | null = null;
 
   constructor(readonly filter: InboxFilter) {}
 
@@ -38,15 +40,27 @@ export class InboxList {
     return [...this.known.values()].filter((item) => this.fits(item)).sort((a, b) => b.id - a.id);
   }
 
-  /** Begin with what the server gave, and forget everything else. */
+  /** What is known may no longer be so: `fill` tells what there is. */
+  expire(): void {
+    this.meanwhile = [];
+  }
+
+  /** Begin with what the server gave; of the rest, only what came since `expire` stays. */
   fill(items: readonly InboxItem[]): void {
+    const meanwhile = this.meanwhile ?? [];
+    this.meanwhile = null;
     this.known.clear();
     this.changed.clear();
     for (const item of items) this.known.set(item.id, item);
+    for (const each of meanwhile) {
+      if ("state" in each) this.apply(each);
+      else this.add(each);
+    }
   }
 
   /** Put in a new one. Returns whether the page shows it now and did not before. */
   add(notification: WireNotification): boolean {
+    this.meanwhile?.push(notification);
     if (this.known.has(notification.id)) return false;
     const fresh = { ...notification, unread: true, archived: false };
     const state = this.changed.get(notification.id);
@@ -59,8 +73,10 @@ export class InboxList {
    * Returns whether the page knows what to show after it: not so when notifications that it does
    * not have come into its view.
    */
-  apply({ state, ids }: Change): boolean {
+  apply(change: Change): boolean {
+    const { state, ids } = change;
     if (state === "seen") return true;
+    this.meanwhile?.push(change);
     const wanted = ids === "all" ? [...this.known.keys()] : ids;
     let complete = true;
     for (const id of wanted) {

@@ -17,8 +17,16 @@ const STATE_LABELS: Readonly<Record<MessageState, string | null>> = {
   failed: "Not sent",
   deleted: null,
 };
+/** Notifications of mentions lead to a message by its id. */
+const MESSAGE_ANCHOR = "message-";
 const BEGINNING_CHARACTERS = 40;
 const ACCOUNT_NAME = /^[\w.@+-]+$/;
+
+/** The id of the message that a part of an address, such as `#message-7`, leads to. */
+export function linkedMessage(hash: string): number | null {
+  const match = new RegExp(`^#${MESSAGE_ANCHOR}(\\d{1,15})$`).exec(hash);
+  return match === null ? null : Number(match[1]);
+}
 
 /** Bring a list item up to date with its message. */
 export function drawMessage(
@@ -34,7 +42,10 @@ export function drawMessage(
   place.classList.toggle("ends-run", item.endsRun);
   place.dataset.testid = "message";
   place.dataset.state = item.state;
-  if (item.id !== null) place.dataset.id = String(item.id);
+  if (item.id !== null) {
+    place.dataset.id = String(item.id);
+    place.id = `${MESSAGE_ANCHOR}${item.id}`;
+  }
 
   // What did not change is left alone, for the sake of focus and selection, and because a screen
   // reader reads out what is put in: a message of one's own once, and its confirmation apart.

@@ -1,4 +1,4 @@
-import type { WireMessage } from "./wire";
+import type { WireMessage } from "./wiremessage";
 
 /**
  * The messages of one room that the page knows, ordered by id and each there once, whichever way
@@ -22,6 +22,10 @@ export class MessageList {
 
   get newestId(): number | null {
     return this.sorted.at(-1)?.id ?? null;
+  }
+
+  has(id: number): boolean {
+    return this.known.has(id);
   }
 
   add(messages: Iterable<WireMessage>): void {

@@ -7,11 +7,17 @@ const KIND = "posts.new_post";
 export class NewPosts {
   private readonly ids = new Set<number>();
 
+  constructor(private readonly isShown: (url: string) => boolean) {}
+
   /** Returns whether the notification is about a post. */
   add({ notification }: Pick<NotificationFrame, "notification">): boolean {
     if (notification.kind !== KIND) return false;
-    this.ids.add(notification.id);
+    if (!this.isShown(notification.url)) this.ids.add(notification.id);
     return true;
+  }
+
+  get count(): number {
+    return this.ids.size;
   }
 
   get label(): string {
@@ -22,11 +28,14 @@ export class NewPosts {
 /** On the feed: a link to the newest posts, instead of a word in the corner for each. */
 export function hintAtNewPosts(): void {
   const link = part("#new-posts", HTMLAnchorElement);
-  const posts = new NewPosts();
+  // What came while the page was made is in it and comes again.
+  const posts = new NewPosts(
+    (url) => document.querySelector(`.post-card h2 a[href="${CSS.escape(url)}"]`) !== null,
+  );
   document.addEventListener("carillon:notification", (event) => {
     if (!posts.add(event.detail)) return;
     event.preventDefault();
     link.textContent = posts.label;
-    link.hidden = false;
+    link.hidden = posts.count === 0;
   });
 }

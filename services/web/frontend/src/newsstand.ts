@@ -3,7 +3,7 @@ import type { Leadership } from "./leadership";
 import type { Notifier } from "./notifier";
 import { csrfToken } from "./page";
 import { Toasts } from "./toasts";
-import type { Change, WireNotification } from "./wire";
+import type { Change, WireNotification } from "./wirenotification";
 
 /** More at once than these become one that counts them. */
 const SINGLY = 3;

@@ -1,7 +1,8 @@
 import { type Announcement, readAnnouncements } from "./announcements";
 import { type InboxFilter, type InboxItem, readFilter, readItem } from "./inboxlist";
 import { type Position, parsePosition } from "./position";
-import { readCount, readMessage, type WireMessage } from "./wire";
+import { readCount } from "./wirefields";
+import { readMessage, type WireMessage } from "./wiremessage";
 
 /** What the server wrote into every page of a signed-in reader. */
 export interface Page {
@@ -44,13 +45,12 @@ export interface RoomPage {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What the server wrote into the page as data, by the id of its element. */
-export function readJson(id: string): Fields | null {
-  const source = document.getElementById(id)?.textContent;
+/** What the server wrote into a page as data, by the id of its element. */
+export function readJson(id: string, from: Document = document): Fields | null {
+  const source = from.getElementById(id)?.textContent;
   return source ? (JSON.parse(source) as Fields) : null;
 }
 
-const position = (value: unknown) => (typeof value === "string" ? parsePosition(value) : null);
 const filled = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
 export function readPage(): Page | null {
@@ -61,10 +61,10 @@ export function readPage(): Page | null {
     username: String(data.username),
     staff: data.staff === true,
     language: filled(data.language),
-    announcements: position(data.announcements),
+    announcements: parsePosition(data.announcements),
     openAnnouncements: readAnnouncements(data.open_announcements),
     hearsAnnouncements: data.hears_announcements !== false,
-    inbox: position(data.inbox),
+    inbox: parsePosition(data.inbox),
     unread: readCount(data.unread) ?? 0,
   };
 }
@@ -92,7 +92,7 @@ export function readRoomPage(): RoomPage | null {
   return {
     name: String(data.name),
     channel: String(data.channel),
-    position: position(data.position),
+    position: parsePosition(data.position),
     messages: rows.map(readMessage).filter((message) => message !== null),
     more: data.more === true,
   };

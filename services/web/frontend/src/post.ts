@@ -61,6 +61,7 @@ class PostPage {
 
   start(): void {
     part("#connection-state", HTMLElement).hidden = false;
+    this.list.drawTimes();
     this.connection.subscribe(this.post.channel, this.post.position);
     this.connection.connect();
     keepAlive(this.connection, QUIET_MS);
@@ -90,8 +91,6 @@ class PostPage {
       }
     }
     this.statusLine.draw(status);
-    // A page without a position cannot ask for what was said while it loaded.
-    if (status.state === "online" && this.post.position === null) void this.reread();
   }
 
   /** The page stays as it is, for whoever is reading it; nothing more comes. */
@@ -102,9 +101,6 @@ class PostPage {
     this.connection.close();
     const refusal = { cause: "no-access", message: DELETED } as const;
     this.statusLine.draw({ state: "refused", refusal });
-    const wayOut = part("#connection-notice a", HTMLAnchorElement);
-    wayOut.href = "/feed/";
-    wayOut.textContent = "Go to the feed";
     for (const form of document.querySelectorAll<HTMLElement>("#comment-form, .delete-menu")) {
       form.hidden = true;
     }

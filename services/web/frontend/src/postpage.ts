@@ -2,6 +2,7 @@
 
 import { ApiError, sessionAccess } from "./api";
 import type { Access } from "./endpoint";
+import { readJson } from "./page";
 import { type Position, parsePosition } from "./position";
 
 const TIMEOUT_MS = 15_000;
@@ -17,13 +18,12 @@ export interface PostData {
 }
 
 export function readPostData(page: Document): PostData | null {
-  const source = page.getElementById("post-data")?.textContent;
-  if (!source) return null;
-  const data = JSON.parse(source) as Readonly<Record<string, unknown>>;
+  const data = readJson("post-data", page);
+  if (data === null) return null;
   return {
     id: Number(data.id),
     channel: String(data.channel),
-    position: typeof data.position === "string" ? parsePosition(data.position) : null,
+    position: parsePosition(data.position),
     moderates: data.moderates === true,
   };
 }

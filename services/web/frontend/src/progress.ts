@@ -1,6 +1,6 @@
 /** How far a bulk job is, and how a page says so. Pure: no document, no network. */
 
-import type { JobFrame } from "./wire";
+import type { JobFrame } from "./wirejob";
 
 const STATES: Readonly<Record<string, string>> = {
   draft: "Draft",

@@ -3,7 +3,7 @@ import { element } from "./dom";
 
 /** Say in a notice why the page has stopped connecting, beside what the reader can do about it. */
 export function drawRefusal(notice: HTMLElement, refusal: Refusal): void {
-  const [address, action] = wayOut(refusal, location.pathname);
+  const [address, action] = wayOut(refusal, location.pathname + location.search);
   notice.replaceChildren(
     element("span", {}, refusal.message),
     element("a", { class: "button small", href: address }, action),
@@ -17,7 +17,9 @@ export function wayOut({ cause }: Refusal, path: string): readonly [string, stri
     case "suspended":
       return [`/accounts/login/?${new URLSearchParams({ next: path })}`, "Sign in"];
     case "no-access":
-      return ["/rooms/", "Go to rooms"];
+      if (path.startsWith("/rooms/")) return ["/rooms/", "Go to rooms"];
+      if (path.startsWith("/posts/")) return ["/feed/", "Go to the feed"];
+      return [path, "Reload"];
     default:
       return [path, "Reload"];
   }

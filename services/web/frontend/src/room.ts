@@ -11,6 +11,7 @@ import { Clock } from "./format";
 import { History, roomReader, words } from "./history";
 import { keepAlive } from "./keepalive";
 import { positionsOf } from "./lifecheck";
+import { linkedMessage } from "./message";
 import { MessageList } from "./messages";
 import {
   connectionUrl,
@@ -106,6 +107,17 @@ class Room {
     setInterval(() => this.delivery.tick(), TICK_MS);
     // On a phone the keyboard would cover what the reader came to read.
     if (matchMedia("(pointer: fine)").matches) this.composer.focus();
+    window.addEventListener("hashchange", () => void this.showLinked());
+    void this.showLinked();
+  }
+
+  /** Whoever comes by a link to a message came to read it. */
+  private async showLinked(): Promise<void> {
+    const id = linkedMessage(location.hash);
+    if (id === null) return;
+    if (await this.history.reach(id)) this.timeline.show(id);
+    else
+      this.showProblem("That message is not shown here yet. Load older messages to look for it.");
   }
 
   private send(text: string): void {
@@ -143,8 +155,6 @@ class Room {
       if (status.refusal.cause === "signed-out") this.cabinet.lock();
       this.history.stop();
     }
-    // A page without a position cannot ask for what was said while it loaded.
-    if (status.state === "online" && this.room.position === null) void this.history.reread();
     this.delivery.onStatus(status);
   }
 

@@ -29,6 +29,7 @@ import { connectionUrl, csrfToken, type Page, part, readPage } from "./page";
 import { Refill } from "./refill";
 import { drawRefusal } from "./refusal";
 import { Cabinet, lockOnSignOut } from "./storage";
+import { submitOnce } from "./submitonce";
 import { UnreadCount } from "./unread";
 import type { AnnouncementFrame, Publication } from "./wire";
 
@@ -111,6 +112,7 @@ class Site {
     this.bell.draw(this.unread.value);
     lockOnSignOut(this.cabinet);
     closeMenusWhenLeft();
+    submitOnce();
     this.connection.subscribe(ANNOUNCEMENTS, this.page.announcements);
     this.connection.subscribe(this.channel, this.page.inbox);
     this.connection.connect();
@@ -164,8 +166,6 @@ class Site {
 
   /** What comes here comes back without a word; only a refusal is said. */
   private onStatus(status: Status): void {
-    // A page without a position cannot ask for what happened while it loaded.
-    if (status.state === "online" && this.page.inbox === null) void this.refillCount.start();
     if (status.state !== "refused") return;
     this.refillBoard.stop();
     this.refillCount.stop();

@@ -88,6 +88,20 @@ export class Timeline {
     this.drawNewest(0);
   }
 
+  /** Go to one message and mark it. */
+  show(id: number): void {
+    for (const row of this.list.children) {
+      if (!(row instanceof HTMLElement)) continue;
+      delete row.dataset.linked;
+      if (row.dataset.id !== String(id)) continue;
+      this.following = false;
+      row.dataset.linked = "";
+      row.tabIndex = -1;
+      row.focus({ preventScroll: true });
+      row.scrollIntoView({ block: "center" });
+    }
+  }
+
   /** While old messages are put in above, a screen reader must not read them out as news. */
   private setBusy(busy: boolean): void {
     clearTimeout(this.busyTimer);

@@ -42,8 +42,7 @@ export function bellLabel(count: number): string {
   return `Inbox, ${count} unread ${count === 1 ? "notification" : "notifications"}`;
 }
 
-/** A page's title with the number before it, whichever number stood there. */
+/** A page's own title with the number before it. */
 export function titled(title: string, count: number): string {
-  const bare = title.replace(/^\(\d+\+?\) /, "");
-  return count > 0 ? `(${badge(count)}) ${bare}` : bare;
+  return count > 0 ? `(${badge(count)}) ${title}` : title;
 }

@@ -1,15 +1,22 @@
 import type { Position } from "./position";
-
-/** A message as the chat frames and the HTTP history both carry it. */
-export interface WireMessage {
-  readonly id: number;
-  readonly username: string;
-  readonly message: string;
-  readonly timestamp: string;
-  readonly system: boolean;
-  readonly deleted: boolean;
-  readonly clientId: string | null;
-}
+import { readComment, type WireComment } from "./wirecomment";
+import {
+  type Fields,
+  isFields,
+  isId,
+  readCount,
+  readPosition,
+  text,
+  textOrNull,
+} from "./wirefields";
+import { type JobFrame, readJob } from "./wirejob";
+import { readMessage, type WireMessage } from "./wiremessage";
+import {
+  type Change,
+  readChange,
+  readNotification,
+  type WireNotification,
+} from "./wirenotification";
 
 export interface Established {
   readonly type: "connection_established";
@@ -45,18 +52,6 @@ export interface SeenAnnouncementFrame {
   readonly position: Position | null;
 }
 
-/** A notification as frames and the HTTP inbox both carry it. */
-export interface WireNotification {
-  readonly id: number;
-  readonly title: string;
-  readonly body: string;
-  /** A path of this site, a full address, or nothing. */
-  readonly url: string;
-  readonly kind: string;
-  readonly category: string;
-  readonly timestamp: string;
-}
-
 export interface NotificationFrame {
   readonly type: "notification";
   readonly notification: WireNotification;
@@ -65,27 +60,11 @@ export interface NotificationFrame {
   readonly position: Position | null;
 }
 
-export type NotificationState = "read" | "unread" | "archived" | "unarchived" | "seen";
-
-/** What became of some notifications, on whatever page or device. */
-export interface Change {
-  readonly state: NotificationState;
-  readonly ids: readonly number[] | "all";
-}
-
 export interface UnreadFrame {
   readonly type: "unread";
   readonly unread: number;
   readonly change: Change | null;
   readonly position: Position | null;
-}
-
-/** What somebody said below a post. */
-export interface WireComment {
-  readonly id: number;
-  readonly username: string;
-  readonly body: string;
-  readonly timestamp: string;
 }
 
 export interface CommentFrame {
@@ -102,25 +81,6 @@ export interface CommentDeletedFrame {
 
 export interface PostDeletedFrame {
   readonly type: "post_deleted";
-  readonly position: Position | null;
-}
-
-/** How a bulk job stands. */
-export interface JobFrame {
-  readonly type: "job";
-  readonly id: number;
-  readonly state: string;
-  readonly kind: string;
-  readonly total: number;
-  readonly done: number;
-  readonly delivered: number;
-  readonly muted: number;
-  readonly gone: number;
-  readonly failed: number;
-  readonly percent: number;
-  /** Recipients per second. */
-  readonly rate: number | null;
-  readonly etaSeconds: number | null;
   readonly position: Position | null;
 }
 
@@ -158,90 +118,6 @@ export type Publication =
   | JobFrame;
 export type Frame = Established | Publication | OtherFrame | ResetFrame | ErrorFrame;
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
-const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
-const numberOrNull = (value: unknown): number | null =>
-  typeof value === "number" && Number.isFinite(value) ? value : null;
-const isId = (value: unknown): value is number => Number.isSafeInteger(value);
-
-/** Read a number of things; null for what cannot be one. */
-export function readCount(value: unknown): number | null {
-  return isId(value) && value >= 0 ? value : null;
-}
-
-function readPosition(value: unknown): Position | null {
-  if (!isFields(value)) return null;
-  const { epoch, offset } = value;
-  if (typeof epoch !== "string" || typeof offset !== "number") return null;
-  return Number.isSafeInteger(offset) && offset >= 0 ? { epoch, offset } : null;
-}
-
-/** Read one message of a frame or of the history; null when it is not one. */
-export function readMessage(value: unknown): WireMessage | null {
-  if (!isFields(value) || typeof value.id !== "number") return null;
-  const deleted = value.deleted === true;
-  if (!deleted && typeof value.message !== "string") return null;
-  return {
-    id: value.id,
-    username: text(value.username),
-    message: text(value.message),
-    timestamp: text(value.timestamp),
-    system: value.system === true,
-    deleted,
-    clientId: textOrNull(value.client_id),
-  };
-}
-
-/** Read one notification of a frame or of the inbox; null when it is not one. */
-export function readNotification(value: unknown): WireNotification | null {
-  if (!isFields(value) || !isId(value.id) || typeof value.title !== "string") return null;
-  return {
-    id: value.id,
-    title: value.title,
-    body: text(value.body),
-    url: text(value.url),
-    kind: text(value.kind),
-    category: text(value.category),
-    timestamp: text(value.timestamp),
-  };
-}
-
-const STATES: readonly unknown[] = ["read", "unread", "archived", "unarchived", "seen"];
-
-function readChange(value: unknown): Change | null {
-  if (!isFields(value) || !STATES.includes(value.state)) return null;
-  const state = value.state as NotificationState;
-  if (value.ids === "all") return { state, ids: "all" };
-  return Array.isArray(value.ids) ? { state, ids: value.ids.filter(isId) } : null;
-}
-
-/** Read how a bulk job stands, from a frame or from the page; null when it is not one. */
-export function readJob(value: unknown): JobFrame | null {
-  if (!isFields(value) || !isId(value.id) || typeof value.state !== "string") return null;
-  return {
-    type: "job",
-    id: value.id,
-    state: value.state,
-    kind: text(value.kind),
-    total: readCount(value.total) ?? 0,
-    done: readCount(value.done) ?? 0,
-    delivered: readCount(value.delivered) ?? 0,
-    muted: readCount(value.muted) ?? 0,
-    gone: readCount(value.gone) ?? 0,
-    failed: readCount(value.failed) ?? 0,
-    percent: numberOrNull(value.percent) ?? 0,
-    rate: numberOrNull(value.rate),
-    etaSeconds: numberOrNull(value.eta_seconds),
-    position: readPosition(value),
-  };
-}
-
 function readFields(source: string): Fields | null {
   try {
     const value: unknown = JSON.parse(source);
@@ -274,13 +150,8 @@ export function readFrame(source: string): Frame | null {
     case "deleted":
       return typeof value.id === "number" ? { type: "deleted", id: value.id, position } : null;
     case "comment": {
-      const { id, username, body, timestamp } = value;
-      if (!isId(id) || typeof username !== "string" || typeof body !== "string") return null;
-      return {
-        type: "comment",
-        comment: { id, username, body, timestamp: text(timestamp) },
-        position,
-      };
+      const comment = readComment(value);
+      return comment === null ? null : { type: "comment", comment, position };
     }
     case "comment_deleted":
       return isId(value.id) ? { type: "comment_deleted", id: value.id, position } : null;

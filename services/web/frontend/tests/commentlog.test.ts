@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CommentLog } from "../src/commentlog";
-import type { WireComment } from "../src/wire";
+import type { WireComment } from "../src/wirecomment";
 
 function comment(id: number): WireComment {
   return { id, username: "bob", body: `text ${id}`, timestamp: "2026-11-22T16:00:00+00:00" };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { conversation } from "../src/conversation";
 import { MessageList } from "../src/messages";
 import { Unsent } from "../src/unsent";
-import type { WireMessage } from "../src/wire";
+import type { WireMessage } from "../src/wiremessage";
 import { message } from "./samples";
 
 const alice = { username: "alice", staff: false };

@@ -47,7 +47,7 @@ class ScriptedWebSocket {
 
 const at = (epoch: string, offset: number) => new Map([["chat:lobby", { epoch, offset }]]);
 
-function setUp(access: Access = "allowed") {
+function setUp(access: Access = "allowed", position: Position | null = { epoch: "e1", offset: 7 }) {
   const opened: ScriptedWebSocket[] = [];
   const seen = {
     statuses: [] as Status[],
@@ -81,7 +81,7 @@ function setUp(access: Access = "allowed") {
       },
     },
   );
-  connection.subscribe("chat:lobby", { epoch: "e1", offset: 7 });
+  connection.subscribe("chat:lobby", position);
   connection.connect();
   const latest = () => opened.at(-1) as ScriptedWebSocket;
   return { connection, opened, latest, seen, checkAccess, readPositions };
@@ -103,6 +103,33 @@ test("it asks from the page's position and is online after the greeting", () => 
   expect(connection.status.state).toBe("connecting");
   latest().establish(7);
   expect(connection.status.state).toBe("online");
+});
+
+describe("a channel that was empty when the page was made", () => {
+  function greeted(offset: number) {
+    const all = setUp("allowed", null);
+    all.latest().establish(offset);
+    return all;
+  }
+
+  test("is read again when something has come since", () => {
+    const { connection, latest, seen } = greeted(1);
+    expect(since(latest())).toBeNull();
+    expect(seen.resets).toEqual(["chat:lobby"]);
+    expect(connection.position("chat:lobby")).toEqual({ epoch: "e1", offset: 1 });
+  });
+
+  test("is read once: coming back it has a position", () => {
+    const { latest, seen } = greeted(1);
+    latest().end(1006);
+    vi.advanceTimersByTime(60_000);
+    latest().establish(1);
+    expect(seen.resets).toHaveLength(1);
+  });
+
+  test("is left alone while it is still empty", () => {
+    expect(greeted(0).seen.resets).toEqual([]);
+  });
 });
 
 test("publications are passed on, repeats too: their ids tell", () => {

@@ -1,9 +1,9 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ApiError, type HistoryPage } from "../src/api";
 import { Backoff } from "../src/backoff";
 import { History } from "../src/history";
 import { MessageList } from "../src/messages";
-import type { WireMessage } from "../src/wire";
+import type { WireMessage } from "../src/wiremessage";
 import { message } from "./samples";
 
 const ids = (list: MessageList) => list.all.map(({ id }) => id);
@@ -101,4 +101,32 @@ test("a second reset during the first is honoured", async () => {
   server.messages = [message(1, { message: "the newest truth" })];
   await Promise.all([first, history.reread()]);
   expect(list.all.map((each) => each.message)).toEqual(["the newest truth"]);
+});
+
+describe("a message that a link leads to", () => {
+  test("is fetched with all that lies between", async () => {
+    const { list, history } = setUp(220, 50);
+    expect(await history.reach(30)).toBe(true);
+    expect(list.oldestId).toBe(21);
+  });
+
+  test("is there without a request when the page has it", async () => {
+    const { server, history } = setUp(220, 50);
+    expect(await history.reach(171)).toBe(true);
+    expect(server.requests).toEqual([]);
+  });
+
+  test("may be too far back, or nowhere", async () => {
+    const { list, history } = setUp(3_000, 50);
+    expect(await history.reach(1)).toBe(false);
+    expect(list.all).toHaveLength(1_000);
+    expect(await history.reach(9_999)).toBe(false);
+  });
+
+  test("is not looked for again and again while nobody answers", async () => {
+    const { server, history } = setUp(220, 50);
+    server.failures = 1;
+    expect(await history.reach(30)).toBe(false);
+    expect(server.requests).toHaveLength(1);
+  });
 });

@@ -55,6 +55,21 @@ test("a change may come before its notification", () => {
   expect(ids(list)).toEqual([]);
 });
 
+test("what comes while the page is read again is still there, as it stands by then", () => {
+  const list = filled("all", [item(1), item(2)]);
+  list.expire();
+  list.add(notification(3));
+  list.apply({ state: "read", ids: [2] });
+  list.add(notification(4));
+  list.apply({ state: "archived", ids: [4] });
+  // Read before any of it happened.
+  list.fill([item(2), item(1)]);
+  expect(ids(list)).toEqual([3, 2, 1]);
+  expect(list.shown.map(({ unread }) => unread)).toEqual([true, false, true]);
+  list.fill([item(1)]);
+  expect(ids(list)).toEqual([1]);
+});
+
 test("being seen changes nothing that the list shows", () => {
   const list = filled("unread", [item(1)]);
   expect(list.apply({ state: "seen", ids: "all" })).toBe(true);

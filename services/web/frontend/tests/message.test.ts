@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Clock } from "../src/format";
-import { deleteLabel } from "../src/message";
+import { deleteLabel, linkedMessage } from "../src/message";
 
 const at = new Date("2026-11-22T16:00:00Z");
 const clock = new Clock("en-GB");
@@ -20,3 +20,12 @@ test("a time that cannot be read is left out", () => {
   const label = deleteLabel({ username: "bob", at: new Date(Number.NaN), text: "hi" }, clock);
   expect(label).toBe("Delete message of bob: hi");
 });
+
+test.each([
+  ["#message-7", 7],
+  ["#message-", null],
+  ["#message-7x", null],
+  ["#message-9999999999999999", null],
+  ["#comment-7", null],
+  ["", null],
+])("%j leads to message %s", (hash, id) => expect(linkedMessage(hash)).toBe(id));

@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import { NewPosts } from "../src/newposts";
 import { readFrame } from "../src/wire";
 
-function frame(id: number, kind: string) {
-  const found = readFrame(JSON.stringify({ type: "notification", id, kind, title: "News" }));
+function frame(id: number, kind: string, url = `/posts/${id}/`) {
+  const found = readFrame(JSON.stringify({ type: "notification", id, kind, title: "News", url }));
   if (found?.type !== "notification") throw new Error("not a notification");
   return found;
 }
 
 test("new posts are counted, each once", () => {
-  const posts = new NewPosts();
+  const posts = new NewPosts((url) => url === "/posts/9/");
   expect(posts.add(frame(1, "posts.new_post"))).toBe(true);
   expect(posts.label).toBe("1 new post");
   posts.add(frame(1, "posts.new_post"));
@@ -19,7 +19,13 @@ test("new posts are counted, each once", () => {
 });
 
 test("other notifications do not count", () => {
-  const posts = new NewPosts();
+  const posts = new NewPosts((url) => url === "/posts/9/");
   expect(posts.add(frame(1, "posts.new_comment"))).toBe(false);
   expect(posts.label).toBe("0 new posts");
+});
+
+test("a post that the page shows already does not count", () => {
+  const posts = new NewPosts((url) => url === "/posts/9/");
+  expect(posts.add(frame(9, "posts.new_post"))).toBe(true);
+  expect(posts.count).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { etaText, JobProgress, rateText } from "../src/progress";
-import type { JobFrame } from "../src/wire";
+import type { JobFrame } from "../src/wirejob";
 
 function job(fields: Partial<JobFrame> = {}): JobFrame {
   return {

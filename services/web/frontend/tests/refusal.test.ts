@@ -13,7 +13,9 @@ test("a suspended reader signs in, where they read why", () => {
   expect(wayOut(refusal, "/rooms/")[0]).toMatch(/^\/accounts\/login\//);
 });
 
-test("a room that closed leads to the others, anything else to another try", () => {
+test("what is gone leads to the others of its kind, anything else to another try", () => {
   expect(wayOut(NO_ACCESS, "/rooms/den/")[0]).toBe("/rooms/");
+  expect(wayOut(NO_ACCESS, "/posts/7/")).toEqual(["/feed/", "Go to the feed"]);
+  expect(wayOut(NO_ACCESS, "/inbox/?view=all")).toEqual(["/inbox/?view=all", "Reload"]);
   expect(wayOut(refusalFor(3504), "/rooms/den/")).toEqual(["/rooms/den/", "Reload"]);
 });

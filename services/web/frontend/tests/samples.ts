@@ -1,4 +1,5 @@
-import type { WireMessage, WireNotification } from "../src/wire";
+import type { WireMessage } from "../src/wiremessage";
+import type { WireNotification } from "../src/wirenotification";
 
 /** A message of alice's, with what a test cares about laid over it. */
 export function message(id: number, over: Partial<WireMessage> = {}): WireMessage {

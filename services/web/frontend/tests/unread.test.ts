@@ -53,9 +53,8 @@ test("a screen reader hears the number itself", () => {
   expect(bellLabel(120)).toBe("Inbox, 120 unread notifications");
 });
 
-test("the title carries the number once, and none at nought", () => {
+test("the title carries the number, none at nought, and keeps what is its own", () => {
   expect(titled("Inbox · Carillon", 3)).toBe("(3) Inbox · Carillon");
-  expect(titled("(3) Inbox · Carillon", 120)).toBe("(99+) Inbox · Carillon");
-  expect(titled("(99+) Inbox · Carillon", 0)).toBe("Inbox · Carillon");
-  expect(titled("(a) room", 0)).toBe("(a) room");
+  expect(titled("Inbox · Carillon", 120)).toBe("(99+) Inbox · Carillon");
+  expect(titled("(5) reasons · Carillon", 0)).toBe("(5) reasons · Carillon");
 });

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { readFrame, readJob, readMessage } from "../src/wire";
+import { readFrame } from "../src/wire";
+import { readJob } from "../src/wirejob";
+import { readMessage } from "../src/wiremessage";
 
 const read = (value: unknown) => readFrame(JSON.stringify(value));
 
