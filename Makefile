@@ -30,7 +30,7 @@ stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=
 	@deploy/bootstrap stack check
 	@deploy/bootstrap base assets
 	@$(STACK) install
-	@$(STACK) up $(if $(GATEWAYS),--gateways=$(GATEWAYS))
+	@$(STACK) up $(if $(GATEWAYS),--gateways="$(GATEWAYS)")
 
 manage: ## Run manage.py on the stack's database: make manage ARGS="createsuperuser".
 	@deploy/bootstrap stack manage -- $(or $(ARGS),help)
@@ -40,7 +40,7 @@ stack-down: ## Stop the real form; data stays.
 
 scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS=3.
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
-	@deploy/bootstrap stack scale -- $(GATEWAYS)
+	@deploy/bootstrap stack scale -- "$(GATEWAYS)"
 
 bench-bulk: ## Measure a bulk job beside a tutorial's loop, on a stack of its own; FULL=1: to 1,000,000.
 	@deploy/bootstrap dev assets

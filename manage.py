@@ -9,4 +9,7 @@ if __name__ == "__main__":
     env.default_settings_module("services.embedded.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from shared.settings.production import in_one_line
+
+    with in_one_line():
+        execute_from_command_line(sys.argv)

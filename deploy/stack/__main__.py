@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 
 from deploy.stack.errors import PortTaken, StackError
-from deploy.stack.layout import Layout
+from deploy.stack.layout import Layout, WrongGateways
 from deploy.stack.probes import is_free
 from deploy.stack.programs import BROWSER, SERVERS, install
 from deploy.stack.service import Task, in_order
@@ -29,11 +29,11 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m deploy.stack", description=__doc__)
     verbs = main.add_subparsers(dest="verb", required=True)
     one = verbs.add_parser("up", help="start what is not running, restart what has changed")
-    one.add_argument("--gateways", type=int, metavar="N")
+    one.add_argument("--gateways", metavar="N")
     one = verbs.add_parser("down", help="stop everything")
     one.add_argument("--wipe", action="store_true", help="remove all data, too")
     one = verbs.add_parser("scale", help="change the number of gateways while the rest runs")
-    one.add_argument("gateways", type=int, metavar="N")
+    one.add_argument("gateways", metavar="N")
     verbs.add_parser("status", help="list the services; exit status 1 when one does not run")
     one = verbs.add_parser("manage", help="run manage.py beside the stack, on its database")
     one.add_argument("arguments", nargs="+", metavar="ARG", help="after a `--`")
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
         stack = Stack(Layout.from_environment(environment), environment, say)
         match options.verb:
             case "up":
-                stack.up(options.gateways)
+                stack.up(None if options.gateways is None else count(options.gateways))
                 say(
                     f"Carillon runs at http://127.0.0.1:{stack.layout.port} - sign in as alice or "
                     "bob, password carillon. `make stack-down` stops it."
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
                 stack.down(and_wipe=options.wipe)
                 say("Nothing of the stack runs.")
             case "scale":
-                stack.scale(options.gateways)
+                stack.scale(count(options.gateways))
             case "status":
                 return status(stack)
             case "manage":
@@ -92,6 +92,13 @@ def main(arguments: list[str]) -> int:
         print(f"Interrupted{more}.", file=sys.stderr)
         return 130
     return 0
+
+
+def count(gateways: str) -> int:
+    try:
+        return int(gateways)
+    except ValueError:
+        raise WrongGateways(gateways) from None
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

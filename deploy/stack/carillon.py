@@ -1,9 +1,11 @@
 """Carillon's own processes: what `make stack` runs between the servers and nginx."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,9 +57,10 @@ def code(layout: Layout, env: Mapping[str, str], service: str) -> str:
 
 def app_folders(env: Mapping[str, str]) -> Iterator[Path]:
     """Find the sources of CARILLON_APPS, without importing them."""
+    paths = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
     for name in env.get("CARILLON_APPS", "").split(","):
         package, *rest = name.strip().split(".")
-        spec = find_spec(package) if package else None
+        spec = (PathFinder.find_spec(package, paths) or find_spec(package)) if package else None
         for place in (spec and spec.submodule_search_locations) or ():
             folder = Path(place)
             # The last words may name a class in a module: `polls.apps.PollsConfig`.

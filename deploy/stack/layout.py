@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.stack.errors import StackError
 from deploy.stack.probes import is_free
 
-__all__ = ["MAX_GATEWAYS", "Layout", "state_folder"]
+__all__ = ["MAX_GATEWAYS", "Layout", "WrongGateways", "state_folder"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,6 +19,16 @@ MAX_GATEWAYS = 16
 
 # Ports that one stack may use, counted from its base port.
 SPAN = 64
+
+
+class WrongGateways(StackError):
+    """Not a number of gateways that a stack can have."""
+
+    def __init__(self, gateways: int | str) -> None:
+        super().__init__(
+            f"There can be 1 to {MAX_GATEWAYS} gateways, not {gateways}: "
+            "write a number, such as GATEWAYS=3."
+        )
 
 
 @dataclass(frozen=True)

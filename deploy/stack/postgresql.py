@@ -17,7 +17,7 @@ from deploy.stack.probes import succeeds
 from deploy.stack.programs import postgresql_folder
 from deploy.stack.service import Service, Task
 
-__all__ = ["database_url", "postgresql", "wipe"]
+__all__ = ["database_url", "left_behind", "postgresql", "wipe"]
 
 SUPERUSER = "postgres"
 NAME = "carillon"
@@ -50,7 +50,24 @@ def may_enter(folder: Path) -> bool:
     return True
 
 
-def data_folder(layout: Layout) -> Path:
+def places() -> list[Path]:
+    """List the folders for clusters whose state folder is closed to the account."""
+    home = Path(pwd.getpwnam(ACCOUNT).pw_dir)
+    # Debian may empty /var/tmp of what is a month old. make_folder looks at who owns it.
+    wanted = (home, Path("/var/tmp"), Path(tempfile.gettempdir()).resolve())  # noqa: S108
+    return [place for place in wanted if place.is_dir() and may_enter(place)]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def outside_name(layout: Layout) -> str:
+    """Begin the names of all clusters outside of one state folder."""
+    return f"carillon-{digest(str(layout.state.resolve()))}"
+
+
+def data_folder(layout: Layout, credentials: Credentials) -> Path:
     """Choose where the cluster lies: in the state folder, or outside where that is closed to it."""
     link = layout.state / "postgresql"
     if link.is_symlink() or link.is_dir():
@@ -58,15 +75,22 @@ def data_folder(layout: Layout) -> Path:
     layout.state.mkdir(parents=True, exist_ok=True)
     if may_enter(layout.state.resolve()):
         return link.resolve()
-    name = hashlib.sha256(str(layout.state.resolve()).encode()).hexdigest()[:16]
-    # make_folder looks at who owns it.
-    for parent in (Path("/var/tmp"), Path(tempfile.gettempdir()).resolve()):  # noqa: S108
-        if parent.is_dir() and may_enter(parent):
-            return parent / f"carillon-{name}"
+    for place in places():
+        # The cluster of an earlier state folder at this path has passwords that nobody knows.
+        return place / f"{outside_name(layout)}-{digest(credentials.superuser)}"
     raise StackError(
         f"{layout.state} is closed to the account {ACCOUNT!r}: "
         "set CARILLON_STATE_DIR to a folder that everybody may enter."
     )
+
+
+def left_behind(layout: Layout) -> list[Path]:
+    """Find the clusters of earlier state folders at the same path, of no use to this one."""
+    if os.geteuid() != 0:
+        return []
+    own = (layout.state / "postgresql").resolve()
+    found = {path for place in places() for path in place.glob(f"{outside_name(layout)}*")}
+    return sorted(found - {own})
 
 
 def make_folder(layout: Layout, folder: Path, credentials: Credentials) -> None:
@@ -109,7 +133,7 @@ def postgresql(
     programs = postgresql_folder()
     if programs is None:
         raise MissingProgram(["postgresql"])
-    folder = data_folder(layout)
+    folder = data_folder(layout, credentials)
     data, draft = folder / "data", folder / "draft"
     initdb = shlex.join(
         [

@@ -18,11 +18,12 @@ PLACES = {"CARILLON_STATE_DIR", "CARILLON_PORT", "CARILLON_BASE_PORT"}
 
 
 def for_services(environment: Mapping[str, str]) -> dict[str, str]:
-    """Pick the variables that services are told."""
+    """Pick the variables that services are told; PYTHONPATH says where CARILLON_APPS are."""
+    apps = {"PYTHONPATH"} if environment.get("CARILLON_APPS") else set()
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith("CARILLON_") and name not in PLACES
+        if (name.startswith("CARILLON_") and name not in PLACES) or name in apps
     }
 
 
@@ -41,7 +42,7 @@ def recall(environment: Mapping[str, str]) -> dict[str, str]:
     others = {
         name: value
         for name, value in environment.items()
-        if not name.startswith("CARILLON_") or name == "CARILLON_STATE_DIR"
+        if not name.startswith(("CARILLON_", "PYTHONPATH")) or name == "CARILLON_STATE_DIR"
     }
     known: dict[str, str] = json.loads(path.read_text())
     return others | known

@@ -16,9 +16,9 @@ from typing import NoReturn
 from deploy.stack import carillon
 from deploy.stack.credentials import Credentials
 from deploy.stack.errors import PortTaken, StackError
-from deploy.stack.layout import MAX_GATEWAYS, Layout
+from deploy.stack.layout import MAX_GATEWAYS, Layout, WrongGateways
 from deploy.stack.nginx import nginx
-from deploy.stack.postgresql import database_url, postgresql, wipe
+from deploy.stack.postgresql import database_url, left_behind, postgresql, wipe
 from deploy.stack.probes import is_free
 from deploy.stack.processes import family, is_alive
 from deploy.stack.rabbitmq import ROLES, broker_url, rabbitmq
@@ -38,7 +38,7 @@ class Stack:
         """
         Args:
             layout: its folder and ports.
-            environment: settings for Carillon's services, all named CARILLON_*.
+            environment: settings for Carillon's services; others than for_services picks are left.
             report: gets one line for each service that started or stopped.
         """
         self.layout = layout
@@ -125,13 +125,14 @@ class Stack:
             remember(self.layout, self.environment)
             self.stop_gateways_above(count)
             self.supervisor.up([one for one in services if with_tasks or not isinstance(one, Task)])
+            for folder in left_behind(self.layout):
+                self.report(f"{folder} holds data of a state folder that is gone: remove it.")
 
     def scale(self, gateways: int) -> None:
         """Change the number of gateways; nothing else is touched, and nginx is not reloaded."""
         with self.lock():
             numbers = self.check_count(gateways)
-            if not self.is_running("nginx"):
-                raise StackError("The stack is not running: start it with `make stack`.")
+            self.check_runs("nginx")
             check_packages()
             self.stop_gateways_above(gateways)
             names = [f"gateway-{number}" for number in numbers]
@@ -189,6 +190,8 @@ class Stack:
 
     def manage_here(self, arguments: Sequence[str]) -> NoReturn:
         """Become a management command in the environment of the web service, at this terminal."""
+        self.check_runs("postgresql")
+        check_packages()
         manage = str(self.layout.root / "manage.py")
         env = self.role_environment("web")
         os.execve(sys.executable, [sys.executable, manage, *arguments], env)
@@ -214,8 +217,12 @@ class Stack:
 
     def check_count(self, gateways: int) -> list[int]:
         if not 1 <= gateways <= MAX_GATEWAYS:
-            raise StackError(f"There can be 1 to {MAX_GATEWAYS} gateways, not {gateways}.")
+            raise WrongGateways(gateways)
         return list(range(1, gateways + 1))
+
+    def check_runs(self, name: str) -> None:
+        if not self.is_running(name):
+            raise StackError("The stack is not running: start it with `make stack`.")
 
     def stop_gateways_above(self, count: int) -> None:
         for number in reversed(self.gateways()):
@@ -259,7 +266,6 @@ def check_packages() -> None:
 
 def base_environment() -> dict[str, str]:
     """Say what every process may know of the caller: nothing that would change what it does."""
-    # PYTHONPATH: where a team keeps the apps of CARILLON_APPS.
-    names = ("HOME", "PATH", "PYTHONPATH", "TMPDIR")
+    names = ("HOME", "PATH", "TMPDIR")
     known = {name: os.environ[name] for name in names if name in os.environ}
     return {**known, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}

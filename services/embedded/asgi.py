@@ -36,7 +36,12 @@ def _start() -> None:
         the_gateway().serve_internal()
     except OSError as error:
         port = settings.CARILLON_INTERNAL_PORT
-        logger.warning("Metrics are not served: port %d is taken (%s).", port, error)
+        logger.warning(
+            "Metrics are not served, for port %d is taken (%s): set CARILLON_INTERNAL_PORT to "
+            "another number, or 0 for any.",
+            port,
+            error.strerror,
+        )
 
 
 # At start-up the event loop does not run yet; a moment later it does.

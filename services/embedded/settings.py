@@ -13,8 +13,13 @@ from urllib.parse import quote
 
 from shared.settings import env
 
-_STATE = env.path("CARILLON_STATE_DIR", Path(__file__).resolve().parents[2] / ".state") / "embedded"
-_STATE.mkdir(parents=True, exist_ok=True)
+_TOP = env.path("CARILLON_STATE_DIR", Path(__file__).resolve().parents[2] / ".state")
+if not _TOP.exists():
+    _TOP.mkdir(parents=True)
+    # The account that PostgreSQL runs under in `make stack` must be able to pass.
+    _TOP.chmod(0o711)
+_STATE = _TOP / "embedded"
+_STATE.mkdir(mode=0o700, exist_ok=True)
 
 
 def _secret_key() -> str:

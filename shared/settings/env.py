@@ -131,7 +131,8 @@ def modules(name: str) -> list[str]:
             known = False
         if not known:
             raise ImproperlyConfigured(
-                f"{name} names {module!r}, which cannot be imported: install it or correct it."
+                f"{name} names {module!r}, which cannot be imported: "
+                "install it, or put the folder that holds it on PYTHONPATH."
             )
     return found
 

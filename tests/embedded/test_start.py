@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.processes import python
+from tests.processes import ROOT, python
 
 
 def settings(folder: Path, port: int) -> dict[str, str]:
@@ -29,6 +32,48 @@ def test_bad_port(tmp_path: Path) -> None:
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
     assert "CARILLON_PORT is '70000'" in line
+
+
+def test_internal_port_taken(tmp_path: Path) -> None:
+    """On a shared machine it serves without metrics, and says which setting brings them back."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        environment = settings(tmp_path, port) | {"CARILLON_INTERNAL_PORT": str(taken)}
+        with subprocess.Popen(
+            [sys.executable, "-m", "services.embedded"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            try:
+                line = next(text for text in process.stderr if "Metrics" in text)
+            finally:
+                process.terminate()
+    assert f"port {taken} is taken" in line
+    assert "set CARILLON_INTERNAL_PORT" in line
+
+
+def test_who_may_enter(tmp_path: Path) -> None:
+    """PostgreSQL's account may pass through the state folder; Carillon's own data are closed."""
+    code = "import os; os.umask(0o077); import services.embedded.settings"
+    folder = tmp_path / "state"
+    ended = python("-c", code, environment=settings(folder, 8000))
+    assert ended.returncode == 0, ended.stderr
+    modes = [path.stat().st_mode & 0o777 for path in (folder, folder / "embedded")]
+    assert modes == [0o711, 0o700]
+
+
+def test_folder_that_was_there(tmp_path: Path) -> None:
+    """Whoever has closed a folder finds it closed afterwards."""
+    tmp_path.chmod(0o700)
+    python("-c", "import services.embedded.settings", environment=settings(tmp_path, 8000))
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "embedded").stat().st_mode & 0o777 == 0o700
 
 
 def test_secret_is_kept(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.stack.carillon import app_folders
 from deploy.stack.layout import ROOT, Layout
 from deploy.stack.settings import FILE, for_services, recall, remember
 
@@ -58,18 +59,22 @@ def test_taken_port_of_another_form(layout: Layout) -> None:
     assert run("check", "http").stderr.startswith("CARILLON_PORT is 'http': write a number ")
 
 
-@pytest.mark.parametrize("number", ["0", "17", "-1"])
-@pytest.mark.parametrize("words", ["scale -- {}", "up --gateways={}"])
-def test_number_of_gateways(layout: Layout, words: str, number: str) -> None:
-    """More gateways than nginx has slots for are refused, and none at all."""
-    result = run(*words.format(number).split(), CARILLON_STATE_DIR=str(layout.state))
+@pytest.mark.parametrize("number", ["0", "17", "-1", "x", "2 3", "1.5"])
+@pytest.mark.parametrize("words", [("scale", "--", "{}"), ("up", "--gateways={}")], ids="/".join)
+def test_number_of_gateways(layout: Layout, words: tuple[str, ...], number: str) -> None:
+    """More gateways than nginx has slots for are refused, none at all, and what is no number."""
+    arguments = [word.format(number) for word in words]
+    result = run(*arguments, CARILLON_STATE_DIR=str(layout.state))
     assert result.returncode == 1
-    assert result.stderr == f"There can be 1 to 16 gateways, not {number}.\n"
+    assert result.stderr == (
+        f"There can be 1 to 16 gateways, not {number}: write a number, such as GATEWAYS=3.\n"
+    )
 
 
-def test_scale_without_a_stack(layout: Layout) -> None:
-    """Only a running stack can be scaled."""
-    result = run("scale", "2", CARILLON_STATE_DIR=str(layout.state))
+@pytest.mark.parametrize("words", ["scale 2", "manage migrate"])
+def test_command_without_a_stack(layout: Layout, words: str) -> None:
+    """Only a running stack can be scaled, and has a database that commands may work on."""
+    result = run(*words.split(), CARILLON_STATE_DIR=str(layout.state))
     assert result.returncode == 1
     assert result.stderr == "The stack is not running: start it with `make stack`.\n"
 
@@ -85,6 +90,25 @@ def test_other_settings_than_those_of_the_stack(layout: Layout) -> None:
     found = recall(shell)
     assert Layout.from_environment(found) == replace(layout, sandbox=False)
     assert for_services(found) == {"CARILLON_DEMO": "1"}
+
+
+def test_apps_of_a_team(layout: Layout, tmp_path: Path) -> None:
+    """Where a team's apps are is kept with their names; another shell may have set nothing."""
+    apps = {"CARILLON_APPS": "polls", "PYTHONPATH": str(tmp_path)}
+    remember(layout, for_services(apps))
+    state = {"CARILLON_STATE_DIR": str(layout.state)}
+    for shell in ({}, {"PYTHONPATH": "/elsewhere"}):
+        assert for_services(recall(state | shell)) == apps
+    (tmp_path / "polls").mkdir()
+    assert list(app_folders(apps)) == [tmp_path / "polls"]
+
+
+def test_path_that_no_app_needs(layout: Layout) -> None:
+    """Without apps a shell's PYTHONPATH changes nothing that the stack's processes do."""
+    assert for_services({"PYTHONPATH": "/elsewhere"}) == {}
+    remember(layout, {"CARILLON_APPS": "polls"})
+    shell = {"CARILLON_STATE_DIR": str(layout.state), "PYTHONPATH": "/elsewhere"}
+    assert for_services(recall(shell)) == {"CARILLON_APPS": "polls"}
 
 
 def test_without_packages(layout: Layout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 
 from deploy.stack.layout import Layout
+from deploy.stack.postgresql import left_behind
 from deploy.stack.probes import is_free
 from deploy.stack.processes import family, identify
 from deploy.stack.stack import Stack
@@ -300,6 +302,28 @@ def test_closed_folder(layout: Layout, tmp_path: Path) -> None:
     finally:
         stack.down(and_wipe=True)
     assert not folder.exists()
+
+
+@pytest.mark.servers
+def test_folder_made_anew(layout: Layout, tmp_path: Path) -> None:
+    """A state folder that was removed and made again has no use for the old one's cluster."""
+    tmp_path.chmod(0o700)
+    layout = Layout(tmp_path / "state", layout.port, layout.base, sandbox=True)
+    stack = Stack(layout, {}, print)
+    folders: list[Path] = []
+    try:
+        for _ in range(2):
+            assert left_behind(layout) == [folder for folder in folders if folder.exists()]
+            stack.start("initdb", "postgresql", "database")
+            with psycopg.connect(stack.database_url) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            folders.append((layout.state / "postgresql").resolve())
+            stack.down()
+            shutil.rmtree(layout.state)
+    finally:
+        stack.down(and_wipe=True)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_two_commands_at_once(layout: Layout) -> None:
