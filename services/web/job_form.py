@@ -13,11 +13,12 @@ from django.forms.boundfield import BoundField, BoundWidget
 
 from services.web.api.id_stream import IdStream, NotText
 from services.web.api.id_stream import Kind as LineKind
+from shared.bulk.content import label_of, offered_kinds
 from shared.bulk.models import BulkJob, SavedFilter
-from shared.notifications.kinds import Kind, kinds
+from shared.notifications.kinds import Kind
 from shared.notifications.models import Notification
 
-__all__ = ["UPLOAD_BYTES", "JobForm", "MessageForm", "offered_kinds"]
+__all__ = ["UPLOAD_BYTES", "JobForm", "MessageForm"]
 
 UPLOAD_BYTES = 64 * 1024 * 1024
 _PASTED_CHARACTERS = 200_000
@@ -25,11 +26,6 @@ _LINES_SHOWN = 10
 
 # What a field of these names holds has lines, as a notification's own body does.
 _LONG = {"body", "text"}
-
-
-def offered_kinds() -> list[type[Kind]]:
-    """Return the kinds that staff may choose."""
-    return [kind for kind in kinds() if kind.offered]
 
 
 class Section(NamedTuple):
@@ -216,7 +212,7 @@ class JobForm(MessageForm):
             self.add_error(place, str(error))
             return
         if not stream.good:
-            self.add_error(place, "There is no id in this list: write one on each line.")
+            self.add_error(place, "No line of this list is an id: write one id on each line.")
         elif stream.bad and not leave_out:
             self.good = stream.good
             shown = stream.errors[:_LINES_SHOWN]
@@ -227,8 +223,8 @@ class JobForm(MessageForm):
 
 
 def _choices(offered: Sequence[type[Kind]]) -> list[tuple[str, str]]:
-    """Name the kinds by their categories; the keys tell those of one category apart."""
-    labels = [str(kind.category.label) for kind in offered]
+    """Name the kinds as staff call them; the keys tell those of one name apart."""
+    labels = [label_of(kind) for kind in offered]
     return [
         (kind.key, label if labels.count(label) == 1 else f"{label} ({kind.key})")
         for kind, label in zip(offered, labels, strict=True)

@@ -33,6 +33,7 @@ from shared.bulk.drafts import (
 from shared.bulk.exceptions import EmptyAudience, InvalidRequest, NothingToRetry, UnknownJob
 from shared.bulk.filters import do_change_filter, do_delete_filter, do_save_filter
 from shared.bulk.models import BulkJob, Chunk, Recipient
+from shared.bulk.preview import check_speakable
 from shared.bulk.queries import as_data
 from shared.bulk.states import ChunkState, JobState, Transition, next_state
 from shared.notifications.kinds import Kind
@@ -71,18 +72,25 @@ def do_start_job(actor: AbstractUser, job_id: int) -> BulkJob:
 
     Raises:
         NotStaff, UnknownJob, WrongState: it cannot be started by this actor, from where it is.
-        EmptyAudience: nobody would be told; it stays a draft.
-        UnknownFilter, InvalidRequest: what its audience names is not there any more, or it has no
-            kind that is offered.
+        EmptyAudience, Unspeakable: nobody would be told; it stays a draft.
+        InvalidRequest: what its audience names is not there any more, or it has no kind that is
+            offered.
+
+    Returns:
+        The job; its total is that of this moment, while its row has those planned so far.
     """
     with _moving(actor, job_id, Transition.START) as job:
         # A draft may have no kind and no text yet, and a kind may have gone since.
-        check_context(offered_kind(job.kind), job.context)
+        kind = offered_kind(job.kind)
+        check_context(kind, job.context)
+        check_speakable(kind, job.context)
         audience = parse_audience(job.audience, stored=True).pinned()
-        if not audience.page(job.pk, 0, 1):
+        count = audience.count(job.pk)
+        if not count:
             raise EmptyAudience
         job.audience = audience.as_data()
         _begin(job)
+    job.total = count
     return job
 
 
@@ -167,7 +175,7 @@ def do_fan_out(
         audience: not ids, which nobody could list in time.
 
     Raises:
-        InvalidRequest, UnknownFilter: the context or the audience cannot be taken.
+        InvalidRequest: the context or the audience cannot be taken.
     """
     check_size(context)
     meant = parse_audience(audience) if isinstance(audience, Mapping) else audience

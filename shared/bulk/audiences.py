@@ -40,7 +40,7 @@ class Audience(Protocol):
         Return the same audience with what it names looked up.
 
         Raises:
-            UnknownFilter, InvalidRequest: what it names is not there.
+            InvalidRequest: what it names is not there.
         """
 
     def page(self, job_id: int | None, after: int, limit: int) -> list[int]:
@@ -117,7 +117,7 @@ class Saved(_Users):
             return self.criteria
         found = SavedFilter.objects.filter(pk=self.filter_id).first()
         if found is None:
-            raise UnknownFilter
+            raise InvalidRequest("audience.filter", str(UnknownFilter()))
         return Criteria.parse(found.criteria)
 
 

@@ -9,11 +9,19 @@ from typing import Any
 
 from shared.bulk.exceptions import InvalidRequest
 from shared.notifications.exceptions import UnknownKind
-from shared.notifications.kinds import Kind, kind_named
+from shared.notifications.kinds import Kind, kind_named, kinds
 from shared.notifications.models import Notification
 from shared.realtime.text import refuse_text
 
-__all__ = ["CONTEXT_BYTES", "check_context", "check_size", "digest_of", "offered_kind"]
+__all__ = [
+    "CONTEXT_BYTES",
+    "check_context",
+    "check_size",
+    "digest_of",
+    "label_of",
+    "offered_kind",
+    "offered_kinds",
+]
 
 CONTEXT_BYTES = 16 * 1024
 
@@ -28,10 +36,20 @@ def offered_kind(key: str) -> type[Kind]:
     try:
         kind = kind_named(key)
     except UnknownKind as error:
-        raise InvalidRequest("kind", f"{error} Choose one that is offered.") from error
+        raise InvalidRequest("kind", f"{error} {_choice()}") from error
     if not kind.offered:
-        raise InvalidRequest("kind", "This kind is not offered for bulk jobs: choose another one.")
+        raise InvalidRequest("kind", f"This kind is not offered for bulk jobs. {_choice()}")
     return kind
+
+
+def offered_kinds() -> list[type[Kind]]:
+    """Return the kinds that staff may send, by key."""
+    return [kind for kind in kinds() if kind.offered]
+
+
+def label_of(kind: type[Kind]) -> str:
+    """Return how staff call a kind, in the reader's language."""
+    return str(kind.label) or f"{kind.category.label} ({kind.key})"
 
 
 def check_context(kind: type[Kind], context: Mapping[str, Any]) -> None:
@@ -75,3 +93,8 @@ def digest_of(kind: str, context: Mapping[str, Any], audience: Mapping[str, Any]
     """Return what two requests for the same thing have in common."""
     text = json.dumps([kind, context, audience], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _choice() -> str:
+    keys = ", ".join(kind.key for kind in offered_kinds())
+    return f"Use one of these: {keys}." if keys else "None is offered on this site."

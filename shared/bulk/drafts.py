@@ -80,7 +80,6 @@ def do_create_job(
     Raises:
         NotStaff: the actor may not.
         InvalidRequest: a part of it cannot be taken.
-        UnknownFilter: the audience names one.
         KeyConflict: the actor used the key for another request.
     """
     access_staff(actor)

@@ -9,6 +9,7 @@ Errors of this app.
     +-- InvalidRequest      a part of what was asked for cannot be taken
     +-- KeyConflict         the idempotency key belongs to another request
     +-- EmptyAudience       nobody would be told
+    +-- Unspeakable         the text can be made for nobody
     +-- TooManyRecipients   more ids than one job takes
     +-- NothingToRetry      nobody failed and no chunk is parked
     +-- WrongState          a job cannot go this way from where it is (in `states`)
@@ -27,6 +28,7 @@ __all__ = [
     "TooManyRecipients",
     "UnknownFilter",
     "UnknownJob",
+    "Unspeakable",
 ]
 
 
@@ -77,6 +79,24 @@ class KeyConflict(BulkError):
 
 class EmptyAudience(BulkError):
     sentence = "Nobody would be told: choose another audience, or add recipients first."
+
+
+class Unspeakable(BulkError):
+    """
+    The text can be made for nobody: every recipient would fail.
+
+    Attributes:
+        reason: why, as a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Nobody could be told this: {self.reason} "
+            "Write it anew on the job's page, or make another job."
+        )
 
 
 class TooManyRecipients(BulkError):

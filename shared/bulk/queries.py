@@ -11,7 +11,8 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from shared.bulk.access import access_staff
-from shared.bulk.audiences import Audience, parse_audience
+from shared.bulk.audiences import Audience, Listed, parse_audience
+from shared.bulk.exceptions import InvalidRequest
 from shared.bulk.models import BulkJob, Chunk, Failure, SavedFilter
 from shared.bulk.states import ChunkState, JobState
 
@@ -144,12 +145,15 @@ def parked_chunks_of(job: BulkJob) -> QuerySet[Chunk]:
 
 def count_audience(audience: Audience | Mapping[str, Any]) -> int:
     """
-    Return exactly how many an audience means at this moment; listed ids are counted in their job.
+    Return exactly how many an audience means at this moment.
 
     Raises:
-        InvalidRequest, UnknownFilter: the audience makes no sense.
+        InvalidRequest: the audience makes no sense, or is ids, which their job counts.
     """
     meant = parse_audience(audience) if isinstance(audience, Mapping) else audience
+    if isinstance(meant, Listed):
+        sentence = "Ids are counted as they are added to a draft: make one and read its total."
+        raise InvalidRequest("audience", sentence)
     return meant.count(None)
 
 

@@ -83,6 +83,18 @@ _WAYS: dict[tuple[JobState, Transition], JobState] = {
 }
 
 
+# As sentences have them, in the order in which people do them; the others go by themselves.
+_WORDS: dict[Transition, str] = {
+    Transition.ADD: "take recipients",
+    Transition.EDIT: "be changed",
+    Transition.START: "be started",
+    Transition.PAUSE: "be paused",
+    Transition.RESUME: "be resumed",
+    Transition.RETRY: "be retried",
+    Transition.CANCEL: "be cancelled",
+}
+
+
 class WrongState(BulkError):
     """
     A job cannot go this way from where it is.
@@ -97,7 +109,11 @@ class WrongState(BulkError):
         self.transition = transition
 
     def __str__(self) -> str:
-        return f"This job is {self.state}: it cannot {self.transition} from there."
+        state = "a draft" if self.state is JobState.DRAFT else str(self.state)
+        wanted = _WORDS.get(self.transition, str(self.transition))
+        open_ways = [word for way, word in _WORDS.items() if (self.state, way) in _WAYS]
+        advice = f"It can {_either(open_ways)}" if open_ways else "Make a new one instead"
+        return f"This job is {state}: it cannot {wanted}. {advice}."
 
 
 def next_state(state: JobState, transition: Transition) -> JobState:
@@ -111,3 +127,7 @@ def next_state(state: JobState, transition: Transition) -> JobState:
         return _WAYS[state, transition]
     except KeyError:
         raise WrongState(state, transition) from None
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -66,6 +66,7 @@ class Kind:
     Attributes:
         key: 1-64 characters of `[a-z0-9_.-]`, by habit `app.what_happened`.
         category: what it belongs to in users' preferences.
+        label: how staff call it; empty: its category and its key.
         title: one line, a Django template.
         body: more lines, a Django template; may be empty.
         url: where it leads, a Django template that makes a path of this site or an http address.
@@ -76,6 +77,7 @@ class Kind:
 
     key: str
     category: Category
+    label: Words = ""
     title: Words = ""
     body: Words = ""
     url: Words = ""

@@ -34,6 +34,7 @@ class StaffMessage(Kind):
 
     key = "notifications.message"
     category = Category("messages", _("Messages from the team"))
+    label = _("A message from the team")
     title = "{{ title }}"
     body = "{{ body }}"
     url = "{{ url }}"

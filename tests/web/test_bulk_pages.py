@@ -18,6 +18,7 @@ from shared.accounts.models import User
 from shared.bulk.actions import do_create_job, do_pause_job, do_start_job
 from shared.bulk.models import BulkJob, Chunk, Failure, Recipient, SavedFilter
 from shared.bulk.states import ChunkState, JobState
+from shared.notifications.staff_kinds import StaffMessage
 
 type SignIn = Callable[[User], Client]
 
@@ -218,8 +219,9 @@ def test_many_bad_lines_are_counted(browser: Client, alice: User) -> None:
     ("content", "words"),
     [
         (b"", "This file is empty"),
-        (b"\n\n \n", "There is no id in this list"),
-        (b"alice\nbob\n", "There is no id in this list"),
+        (b"\n\n \n", "No line of this list is an id"),
+        (b"alice\nbob\n", "No line of this list is an id"),
+        (b"1 2 abc 999\n", "write one id on each line"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "This is no text file"),
         (b"PK\x03\x04\x14\0\6\0", "an Excel file"),
         ("7\n8\n".encode("utf-16"), "UTF-16"),
@@ -257,9 +259,9 @@ def test_the_list_goes_on_by_keyset(browser: Client, staff: User) -> None:
         for _ in range(30)
     ]
     page = browser.get(NEW)
-    assert [job.pk for job, _ in page.context["jobs"]] == jobs[:4:-1]
+    assert [row.job.pk for row in page.context["jobs"]] == jobs[:4:-1]
     page = browser.get(NEW, {"before": page.context["older"]})
-    assert [job.pk for job, _ in page.context["jobs"]] == jobs[4::-1]
+    assert [row.job.pk for row in page.context["jobs"]] == jobs[4::-1]
     assert page.context["older"] is None
 
 
@@ -308,8 +310,22 @@ def test_a_text_that_cannot_be_made_is_told_before_it_is_sent(
 ) -> None:
     """The preview says why."""
     response = browser.post(page_of(job), saying(job, "save", url="nowhere"), follow=True)
-    assert b"is neither a path" in response.content
-    assert b"Send all the same" in response.content
+    assert response.content.count(b"is neither a path") == 1
+    assert actions(browser, job) == {"save", "cancel"}
+    response = browser.post(page_of(job), saying(job, "start", url="nowhere"), follow=True)
+    assert b"Nobody could be told this" in response.content
+    job.refresh_from_db()
+    assert job.state == "draft"
+
+
+def test_a_text_that_cannot_be_made_for_whoever_looks_may_be_sent(
+    browser: Client, job: BulkJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may be luckier: the page asks twice."""
+    monkeypatch.setattr(StaffMessage, "title", "{{ recipient.first_name }}")
+    page = browser.get(page_of(job)).content
+    assert b"For you this text cannot be made" in page
+    assert b"Send all the same" in page
 
 
 def test_a_draft_that_is_made_wrong_stays(browser: Client, job: BulkJob) -> None:
@@ -391,6 +407,42 @@ def test_failures_and_parked_chunks_are_shown_and_retried(
     browser.post(page_of(job), {"action": "retry"})
     job.refresh_from_db()
     assert job.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("failed", "parked", "words", "trouble"),
+    [
+        (0, 0, "Finished", ""),
+        (2, 0, "Finished, 2 failed", "some"),
+        (0, 2, "Finished, 2 failed", "some"),
+        (3, 0, "Finished, 3 failed", "all"),
+    ],
+)
+def test_a_job_that_failed_does_not_look_well(
+    failed: int, parked: int, words: str, trouble: str, browser: Client, job: BulkJob
+) -> None:
+    """The state counts who could not be told, and the bar is not the green one."""
+    put(job, JobState.FINISHED, total=3)
+    counts = {"failed": failed, "delivered": 3 - parked - failed}
+    Chunk.objects.create(
+        job=job, number=1, user_ids=[], size=3 - parked, state=ChunkState.DONE, **counts
+    )
+    if parked:
+        Chunk.objects.create(job=job, number=2, user_ids=[], size=parked, state=ChunkState.PARKED)
+    for path in (NEW, page_of(job)):
+        page = browser.get(path).content.decode()
+        assert f">{words}</span>" in page
+        assert page.count(f'data-state="finished" data-trouble="{trouble}"') == 2
+
+
+def test_a_job_is_called_by_its_title(browser: Client, job: BulkJob) -> None:
+    """As its notification would be; without one, as its kind."""
+    for path in (NEW, page_of(job)):
+        assert f"#{job.pk} Maintenance Draft" in read(browser, path)
+    job.context = {}
+    job.save()
+    for path in (NEW, page_of(job)):
+        assert f"#{job.pk} A message from the team Draft" in read(browser, path)
 
 
 def test_how_far_it_is_is_there_without_a_script(browser: Client, job: BulkJob) -> None:
@@ -556,6 +608,7 @@ def test_a_job_of_nobody_cannot_be_sent(browser: Client, alice: User) -> None:
 def test_a_job_that_code_started_is_listed(browser: Client, staff: User, job: BulkJob) -> None:
     """Its kind need not be offered; pausing works as with any other."""
     put(job, JobState.RUNNING, kind="notifications.announcement", context={"message": "x"})
-    assert "notifications.announcement" in read(browser, NEW)
+    assert f"#{job.pk} Announcement Running" in read(browser, NEW)
+    assert "Kind Announcements (notifications.announcement)" in read(browser, page_of(job))
     do_pause_job(staff, job.pk)
     assert actions(browser, job) == {"resume", "cancel"}

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import HttpError, ValidationError, ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
@@ -16,6 +16,8 @@ from services.web.api import (
     announcements,
     bulk_jobs,
     comments,
+    failures,
+    kinds,
     members,
     messages,
     notifications,
@@ -36,6 +38,7 @@ from services.web.api.errors import (
     error_response,
     of_domain,
 )
+from services.web.api.sentences import add_known_keys, sentence_of
 
 __all__ = ["PREFIX", "api"]
 
@@ -52,8 +55,10 @@ _NOUNS = (
     notifications,
     preferences,
     announcements,
+    kinds,
     bulk_jobs,
     recipients,
+    failures,
     saved_filters,
 )
 
@@ -66,6 +71,14 @@ class _Api(NinjaAPI):
     ) -> OpenAPISchema:
         """Return the description, which is the same wherever the application is mounted."""
         return complete(super().get_openapi_schema(path_prefix=PREFIX))
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
+        """Return what is wrong with a request, with the keys that there are."""
+        error = super().validation_error_from_error_contexts(error_contexts)
+        add_known_keys(error_contexts, error.errors)
+        return error
 
 
 class _Json(Parser):
@@ -128,17 +141,12 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
             return NotFound().response()
         # The body's first part is the name that the operation's own code has for it.
         name = ".".join(map(str, place[1:] if source == "body" else place)) or "body"
-        fields.setdefault(name, []).append(_sentence(each["msg"]))
+        fields.setdefault(name, []).append(sentence_of(each))
     (name, sentences), *others = fields.items()
     if not others:
         return InvalidRequest(name, sentences[0]).response()
     words = f"{name}: {sentences[0]} And {len(others)} more: see fields."
     return error_response(400, "bad_request", words, fields)
-
-
-def _sentence(words: str) -> str:
-    words = words.removeprefix("Value error, ")
-    return words if words.endswith(".") else f"{words}."
 
 
 _HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {

@@ -15,7 +15,9 @@ from services.web.api.fields import Answer, Id, Input, Page, Storable, Timestamp
 from services.web.api.limits import Budget
 from services.web.api.recipients import HINT
 from services.web.api.routes import Routes
+from services.web.api.sentences import KEY_NAME
 from shared.accounts.keys import Scope
+from shared.accounts.models import User
 from shared.bulk.access import access_job, access_staff
 from shared.bulk.actions import (
     do_cancel_job,
@@ -26,6 +28,7 @@ from shared.bulk.actions import (
     do_start_job,
 )
 from shared.bulk.models import BulkJob
+from shared.bulk.preview import preview_of
 from shared.bulk.queries import count_audience, jobs_for, progress_of
 
 __all__ = ["routes"]
@@ -47,7 +50,7 @@ _KEY: Any = Header(
     alias="Idempotency-Key",
     min_length=1,
     max_length=64,
-    pattern=r"^[!-~]+$",
+    pattern=KEY_NAME,
     description="The caller's own name for the request: sent again, it makes no second job.",
 )
 _WRITE: dict[str, Any] = {"scope": Scope.BULK_WRITE, "budget": Budget.BULK}
@@ -59,7 +62,7 @@ class NewJob(Input):
         Storable,
         Field(
             max_length=64,
-            description="The key of a kind that is offered for bulk jobs.",
+            description="The key of a kind that GET /kinds lists.",
             examples=["notifications.message"],
         ),
     ]
@@ -86,7 +89,11 @@ class Progress(Answer):
     id: Id
     kind: str
     state: Literal["draft", "planning", "running", "paused", "finished", "cancelled"]
-    total: int = Field(ge=0, description="Its recipients; exact once it is running.")
+    total: int = Field(
+        ge=0,
+        description="Its recipients. A draft counts those added to it, planning those planned so "
+        "far; exact once it is running, and in the answer to a start.",
+    )
     done: int = Field(ge=0, description="delivered, muted, gone and failed together.")
     delivered: int = Field(ge=0)
     muted: int = Field(ge=0, description="Who switched its category off.")
@@ -98,9 +105,19 @@ class Progress(Answer):
     eta_seconds: float | None
 
 
+class Preview(Answer):
+    """The text as the caller would read it, or why it cannot be made."""
+
+    title: str | None
+    body: str | None
+    url: str | None
+    reason: str | None = Field(description="Why there is no text; null when there is one.")
+
+
 class Job(Progress):
     context: dict[str, Any]
     audience: dict[str, Any]
+    preview: Preview
     created: Timestamp
     created_by: str | None
     started: Timestamp | None
@@ -116,12 +133,10 @@ class JobList(Answer):
 def list_jobs(request: ApiRequest, page: Query[Page]) -> JobList:
     """List all jobs, the newest first; only staff may, as with everything about jobs."""
     jobs, following = page.cut(jobs_for(request.user))
-    return JobList(jobs=[_told(job) for job in jobs], next=following)
+    return JobList(jobs=[_told(job, request.user) for job in jobs], next=following)
 
 
-@routes.post(
-    "/bulk-jobs", answers={201: Job, 200: Job}, body=_BODY, conflict=True, missing=True, **_WRITE
-)
+@routes.post("/bulk-jobs", answers={201: Job, 200: Job}, body=_BODY, conflict=True, **_WRITE)
 def create_job(
     request: ApiRequest, body: Body[NewJob], idempotency_key: str | None = _KEY
 ) -> Status[Job]:
@@ -137,10 +152,10 @@ def create_job(
         audience=body.audience,
         idempotency_key=idempotency_key,
     )
-    return Status(200 if created.repeated else 201, _told(created.job))
+    return Status(200 if created.repeated else 201, _told(created.job, request.user))
 
 
-@routes.post("/bulk-jobs/count", answers={200: Count}, body=_BODY, missing=True, **_WRITE)
+@routes.post("/bulk-jobs/count", answers={200: Count}, body=_BODY, **_WRITE)
 def count_recipients(request: ApiRequest, body: Body[AudienceOnly]) -> Count:
     """Count an audience and send nothing: a dry run."""
     access_staff(request.user)
@@ -150,41 +165,42 @@ def count_recipients(request: ApiRequest, body: Body[AudienceOnly]) -> Count:
 @routes.get("/bulk-jobs/{int:job_id}", scope=Scope.BULK_READ, answer=Job)
 def read_job(request: ApiRequest, job_id: Id) -> Job:
     """Read one job with its progress."""
-    return _told(access_job(request.user, job_id))
+    return _told(access_job(request.user, job_id), request.user)
 
 
 @routes.post("/bulk-jobs/{int:job_id}/start", answers={200: Job}, conflict=True, **_WRITE)
 def start_job(request: ApiRequest, job_id: Id) -> Job:
-    """Start a draft."""
-    return _told(do_start_job(request.user, job_id))
+    """Start a draft; refused where its text can be made for nobody."""
+    return _told(do_start_job(request.user, job_id), request.user)
 
 
 @routes.post("/bulk-jobs/{int:job_id}/pause", answers={200: Job}, conflict=True, **_WRITE)
 def pause_job(request: ApiRequest, job_id: Id) -> Job:
     """Let a running job rest."""
-    return _told(do_pause_job(request.user, job_id))
+    return _told(do_pause_job(request.user, job_id), request.user)
 
 
 @routes.post("/bulk-jobs/{int:job_id}/resume", answers={200: Job}, conflict=True, **_WRITE)
 def resume_job(request: ApiRequest, job_id: Id) -> Job:
     """Let a paused job go on."""
-    return _told(do_resume_job(request.user, job_id))
+    return _told(do_resume_job(request.user, job_id), request.user)
 
 
 @routes.post("/bulk-jobs/{int:job_id}/cancel", answers={200: Job}, conflict=True, **_WRITE)
 def cancel_job(request: ApiRequest, job_id: Id) -> Job:
     """End a job; what is delivered stays, the rest never is."""
-    return _told(do_cancel_job(request.user, job_id))
+    return _told(do_cancel_job(request.user, job_id), request.user)
 
 
 @routes.post("/bulk-jobs/{int:job_id}/retry", answers={200: Job}, conflict=True, **_WRITE)
 def retry_job(request: ApiRequest, job_id: Id) -> Job:
     """Try again whom a finished job could not tell."""
-    return _told(do_retry_job(request.user, job_id))
+    return _told(do_retry_job(request.user, job_id), request.user)
 
 
-def _told(job: BulkJob) -> Job:
+def _told(job: BulkJob, reader: User) -> Job:
     progress = progress_of(job)
+    text, reason = preview_of(job, reader)
     author = job.created_by
     return Job(
         type="job",
@@ -193,6 +209,12 @@ def _told(job: BulkJob) -> Job:
         **{**progress._asdict(), "state": progress.state.value},
         context=job.context,
         audience=job.audience,
+        preview=Preview(
+            title=text and text.title,
+            body=text and text.body,
+            url=text and text.url,
+            reason=reason or None,
+        ),
         created=job.created_at,
         created_by=None if author is None else author.username,
         started=job.started_at,

@@ -114,6 +114,7 @@ DOMAIN_ERRORS: Mapping[type[Exception], tuple[int, str, str | None]] = {
     bulk.FilterNameTaken: (409, "conflict", "name"),
     bulk.KeyConflict: (409, "conflict", None),
     bulk.EmptyAudience: (409, "empty_audience", None),
+    bulk.Unspeakable: (409, "unspeakable", None),
     bulk.NothingToRetry: (409, "nothing_to_retry", None),
     bulk.TooManyRecipients: (413, "too_many_recipients", None),
     # These name the part themselves.

@@ -21,6 +21,9 @@ _MAX_ID = 2**63 - 1
 _LINE_BYTES = 4_096
 _NAMES = ("id", "user_id")
 _NOT_AN_ID = "Write a user's id, a whole number from 1."
+_SEVERAL = "There are several ids on this line: write one on each line."
+# Spreadsheets disagree about the sign between cells.
+_DELIMITERS = ",;\t"
 # How files begin that people take for text.
 _BINARIES = {
     b"PK\x03\x04": "This is a zip archive or an Excel file: export the list as CSV in UTF-8.",
@@ -56,6 +59,7 @@ class IdStream:
     Reads a stream once.
 
     Attributes:
+        lines: how many there were, blank ones with them.
         good: how many ids were given.
         bad: how many lines have none; blank lines do not count.
         errors: the first 100 of these.
@@ -67,6 +71,9 @@ class IdStream:
         self._chunks = chunks
         self._kind = kind
         self._column = 0
+        # The sign between cells, where a heading has shown it.
+        self._delimiter: str | None = None
+        self.lines = 0
         self.good = 0
         self.bad = 0
         self.errors: list[BadLine] = []
@@ -79,6 +86,7 @@ class IdStream:
             NotText: at the place where this shows.
         """
         for number, line in enumerate(self._lines(), 1):
+            self.lines = number
             try:
                 found = self._id(number, line)
             except ValueError as error:
@@ -116,18 +124,27 @@ class IdStream:
         return _of_json(text) if self._kind is Kind.NDJSON else self._of_csv(number, text)
 
     def _of_csv(self, number: int, text: str) -> int | None:
-        # Spreadsheets disagree about the sign between cells.
-        cells = next(csv.reader([text], delimiter=max(",;\t", key=text.count)), [])
-        if number == 1:
-            names = [cell.strip().lower() for cell in cells]
+        if number == 1 and self._is_heading(text):
+            return None
+        # Without a heading each line shows its sign itself: it is the one that leaves an id.
+        for delimiter in self._delimiter or _DELIMITERS:
+            cells = _cells(text, delimiter)
+            cell = cells[self._column] if self._column < len(cells) else ""
+            if _is_number(cell):
+                return _checked(int(cell))
+        several = sum(map(_is_number, text.split())) > 1
+        raise ValueError(_SEVERAL if several else _NOT_AN_ID)
+
+    def _is_heading(self, text: str) -> bool:
+        """Take the column and the sign between cells from a line, if it names a column of ids."""
+        for delimiter in _DELIMITERS:
+            names = [cell.lower() for cell in _cells(text, delimiter)]
             places = [names.index(name) for name in _NAMES if name in names]
             if places:
                 self._column = places[0]
-                return None
-        cell = cells[self._column].strip() if self._column < len(cells) else ""
-        if not (cell.isascii() and cell.isdigit() and len(cell) <= 19):
-            raise ValueError(_NOT_AN_ID)
-        return _checked(int(cell))
+                self._delimiter = delimiter if len(names) > 1 else None
+                return True
+        return False
 
 
 def _text(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -144,6 +161,18 @@ def _text(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if b"\0" in chunk:
             raise NotText("This is no text file: export the list as CSV in UTF-8.")
         yield chunk
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+    except csv.Error:
+        # Such as a carriage return within a line.
+        return []
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 19
 
 
 def _of_json(text: str) -> int:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from services.web.api.bodies import BodyRule
 from services.web.api.caller import ApiRequest
-from services.web.api.errors import ApiError
+from services.web.api.errors import ApiError, InvalidRequest
 from services.web.api.fields import Answer, Id
 from services.web.api.id_stream import IdStream, Kind, NotText
 from services.web.api.limits import Budget
@@ -84,7 +84,7 @@ def add_recipients(request: ApiRequest, job_id: Id) -> Added:
     Add recipients to a draft, as a stream of user ids.
 
     Bad lines are reported and passed over. Whatever was added stays added when the stream breaks
-    off, and sending it again does no harm.
+    off, and sending it again does no harm. 400 when there are lines and none has an id.
     """
     job = access_job(request.user, job_id)
     if request.content_type == "application/json":
@@ -95,11 +95,21 @@ def add_recipients(request: ApiRequest, job_id: Id) -> Added:
         added = do_add_recipients(request.user, job, stream.ids())
     except NotText as error:
         raise ApiError(415, "unsupported_media_type", str(error)) from error
+    if stream.lines and not stream.good:
+        raise InvalidRequest("body", _without_ids(stream))
     return Added(
         **added._asdict(),
         bad=stream.bad,
         errors=[LineError(line=each.line, message=each.message) for each in stream.errors],
     )
+
+
+def _without_ids(stream: IdStream) -> str:
+    words = ["There is no id in it: write one on each line."]
+    words += [f"Line {each.line}: {each.message}" for each in stream.errors[:1]]
+    if stream.lines == 1:
+        words.append("It came as one line: curl keeps line ends with --data-binary, not with -d.")
+    return " ".join(words)
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

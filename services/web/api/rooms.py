@@ -12,10 +12,11 @@ from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Input, Page, Timestamp
 from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.api.sentences import ROOM_PATTERN
 from shared.accounts.keys import Scope
 from shared.chat.access import access_room, rooms_open_to
 from shared.chat.actions import do_create_room
-from shared.chat.models import ROOM_NAME, ChatRoom
+from shared.chat.models import ChatRoom
 
 __all__ = ["routes"]
 
@@ -23,7 +24,7 @@ routes = Routes("rooms")
 
 
 class NewRoom(Input):
-    name: Annotated[str, Field(pattern=f"^{ROOM_NAME}$", examples=["lobby"])]
+    name: Annotated[str, Field(pattern=ROOM_PATTERN, examples=["lobby"])]
     members_only: bool = False
 
 

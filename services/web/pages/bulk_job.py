@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from services.web.audience_words import audience_words
 from services.web.job_form import MessageForm
+from services.web.job_words import job_title, kind_words, state_words, trouble_of
 from services.web.requests import SignedInRequest, staff_only
 from services.web.templatetags.amounts import per_second, time_left
 from shared.accounts.models import User
@@ -26,12 +27,12 @@ from shared.bulk.actions import (
     do_start_job,
 )
 from shared.bulk.audiences import parse_audience
-from shared.bulk.exceptions import BulkError, NotStaff, UnknownJob
+from shared.bulk.content import offered_kind
+from shared.bulk.exceptions import BulkError, NotStaff, UnknownJob, Unspeakable
 from shared.bulk.models import BulkJob
+from shared.bulk.preview import check_speakable, preview_of
 from shared.bulk.queries import Progress, as_data, failures_of, parked_chunks_of, progress_of
 from shared.bulk.states import JobState, Transition, WrongState, next_state
-from shared.notifications.exceptions import RenderFailed, UnknownKind
-from shared.notifications.kinds import Text, kind_named
 
 __all__ = ["bulk_job"]
 
@@ -127,8 +128,14 @@ def _page(
         "failures_total": failures.count(),
         # What the page's script compares: a part with the same version need not be drawn anew.
         "version": f"{state}-{progress.failed}-{progress.parked_chunks}",
-        **_preview(request.user, job),
+        "title": job_title(job, request.user),
+        "kind": kind_words(job),
+        "state": state_words(progress),
+        "trouble": trouble_of(progress),
     }
+    if job.kind:
+        text, reason = preview_of(job, request.user)
+        context |= {"preview": text, "preview_error": reason}
     if draft:
         context |= _dry_run(job)
     return render(request, "web/bulk_job.html", context, status=status)
@@ -159,23 +166,18 @@ def _pace(state: JobState, progress: Progress) -> str:
     return " · ".join(filter(None, words))
 
 
-def _preview(user: User, job: BulkJob) -> dict[str, Text | str]:
-    """Render the text for whoever looks, in their language."""
-    if not job.kind:
-        return {}
-    try:
-        kind = kind_named(job.kind)
-        return {"preview": kind.render(user, user.language, user.time_zone, job.context)}
-    except (RenderFailed, UnknownKind) as error:
-        return {"preview_error": str(error)}
-
-
 def _dry_run(job: BulkJob) -> dict[str, Any]:
     """Say how many would get it, and what stands in the way of sending it."""
     obstacle = ""
     recipients = 0
     try:
         recipients = parse_audience(job.audience, stored=True).count(job.pk)
+        if job.kind:
+            check_speakable(offered_kind(job.kind), job.context)
+    except Unspeakable as error:
+        obstacle = f"Nobody could be told this: {error.reason} Change the text above and save it."
+        # The same once more says nothing.
+        return {"recipients": recipients, "obstacle": obstacle, "preview_error": ""}
     except BulkError as error:
         obstacle = str(error)
     if not job.kind:

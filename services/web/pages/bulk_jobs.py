@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse
@@ -9,18 +11,30 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from services.web.job_form import UPLOAD_BYTES, JobForm
+from services.web.job_words import job_title, state_words, trouble_of
 from services.web.pages.keyset import before_of, cut
 from services.web.requests import SignedInRequest, staff_only, takes_files
+from shared.accounts.models import User
 from shared.bulk.actions import do_add_recipients, do_create_job
 from shared.bulk.exceptions import BulkError, InvalidRequest, NotStaff
 from shared.bulk.models import BulkJob
-from shared.bulk.queries import jobs_for, progress_of
+from shared.bulk.queries import Progress, jobs_for, progress_of
 
 __all__ = ["bulk_jobs"]
 
 _JOBS_PER_PAGE = 25
 # Around the file; nginx takes no more for this address either.
 _FORM_BYTES = 1024 * 1024
+
+
+class _Row(NamedTuple):
+    """A job as the list shows it."""
+
+    job: BulkJob
+    progress: Progress
+    title: str
+    state: str
+    trouble: str
 
 
 @takes_files(UPLOAD_BYTES + _FORM_BYTES)
@@ -47,11 +61,17 @@ def bulk_jobs(request: SignedInRequest) -> HttpResponse:
     page, more = cut(list(jobs[: _JOBS_PER_PAGE + 1]), _JOBS_PER_PAGE)
     context = {
         "form": form,
-        "jobs": [(job, progress_of(job)) for job in page],
+        "jobs": [_row(job, request.user) for job in page],
         "older": page[-1].pk if more else None,
         "newest": before is None,
     }
     return render(request, "web/bulk_jobs.html", context, status=400 if form.errors else 200)
+
+
+def _row(job: BulkJob, reader: User) -> _Row:
+    progress = progress_of(job)
+    words = state_words(progress)
+    return _Row(job, progress, job_title(job, reader), words, trouble_of(progress))
 
 
 def _draft(request: SignedInRequest, form: JobForm) -> BulkJob:

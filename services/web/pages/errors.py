@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import is_valid_path
 
 from services.web.api.errors import error_response
 
@@ -22,7 +23,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 404, "not_found", "There is nothing here for you.")
+    words = "There is nothing here for you."
+    if request.path.endswith("/") and is_valid_path(request.path.removesuffix("/")):
+        words = "There is nothing at this address: write it without the slash at its end."
+    return _answer(request, 404, "not_found", words)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

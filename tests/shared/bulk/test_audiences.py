@@ -10,7 +10,7 @@ from django.utils import timezone
 from shared.accounts.models import Follow, User
 from shared.bulk.actions import do_start_job
 from shared.bulk.audiences import Listed, parse_audience
-from shared.bulk.exceptions import BulkError, InvalidRequest, NotStaff, UnknownFilter
+from shared.bulk.exceptions import BulkError, InvalidRequest, NotStaff
 from shared.bulk.filters import do_change_filter, do_delete_filter, do_save_filter
 from shared.bulk.lanes import drain
 from shared.bulk.models import BulkJob
@@ -87,6 +87,7 @@ def test_criteria(
         ({"type": "criteria", "joined_after": "soon"}, "audience.joined_after"),
         ({"type": "criteria", "joined_after": 20200101}, "audience.joined_after"),
         ({"type": "criteria", "group": "a\0b"}, "audience.group"),
+        ({"type": "ids"}, "audience"),
     ],
 )
 def test_what_makes_no_sense(audience: dict[str, Any], field: str) -> None:
@@ -110,8 +111,9 @@ def test_saved_filter_is_the_same_for_the_whole_job(
     drain(job.pk)
     assert BulkJob.objects.get().total == 1
     do_delete_filter(staff, saved.pk)
-    with pytest.raises(UnknownFilter):
+    with pytest.raises(InvalidRequest, match="no such saved filter") as refused:
         names(audience)
+    assert refused.value.field == "audience.filter"
 
 
 @pytest.mark.parametrize("audience", ["criteria", "filter"])

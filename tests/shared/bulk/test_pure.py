@@ -28,9 +28,17 @@ def test_what_a_final_state_allows() -> None:
 
 
 def test_refusal_names_both() -> None:
-    """The sentence says where the job is and what was wanted."""
-    with pytest.raises(WrongState, match=r"paused: it cannot start"):
+    """The sentence says where the job is, what was wanted, and what is possible from there."""
+    with pytest.raises(WrongState) as refused:
         next_state(JobState.PAUSED, Transition.START)
+    assert str(refused.value) == (
+        "This job is paused: it cannot be started. It can be resumed or be cancelled."
+    )
+    assert "a draft: it cannot be paused" in str(WrongState(JobState.DRAFT, Transition.PAUSE))
+    assert "Make a new one" in str(WrongState(JobState.CANCELLED, Transition.RESUME))
+    for state in JobState:
+        for way in Transition:
+            assert str(WrongState(state, way)).endswith(".")
 
 
 def _leads(state: JobState, way: Transition) -> bool:

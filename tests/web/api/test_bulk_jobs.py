@@ -8,7 +8,7 @@ import pytest
 
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
-from shared.bulk.models import BulkJob, SavedFilter
+from shared.bulk.models import BulkJob, Chunk, Failure, SavedFilter
 from shared.notifications.models import Notification
 from tests.web.api.conftest import Api, Browser, Server
 
@@ -82,6 +82,7 @@ def test_a_key_that_is_none(key: str, api: Api) -> None:
         ({"audience": {"type": "followers", "username": "nobody"}}, "audience.username"),
         ({"audience": {"type": "ids", "ids": [1, 2]}}, "audience"),
         ({"audience": 1}, "audience"),
+        ({"audience": {"type": "filter", "filter": 1}}, "audience.filter"),
     ],
 )
 def test_what_cannot_be_taken_is_named(change: dict[str, Any], field: str, api: Api) -> None:
@@ -113,6 +114,65 @@ def test_nobody_to_tell(api: Api, draft: int) -> None:
     assert api.get(f"bulk-jobs/{draft}").json()["state"] == "draft"
 
 
+def test_a_job_tells_how_it_reads(api: Api) -> None:
+    """The text as the caller would get it; or why it cannot be made, and then it is not started."""
+    good = api.post("bulk-jobs", JOB).json()
+    assert good["preview"] == {**JOB["context"], "reason": None}
+    context = {"title": "Hello", "url": "javascript:1"}
+    bad = api.post("bulk-jobs", JOB | {"context": context}).json()
+    reason = bad["preview"].pop("reason")
+    assert "neither a path" in reason
+    assert bad["preview"] == {"title": None, "body": None, "url": None}
+    refused = api.post(f"bulk-jobs/{bad['id']}/start")
+    assert refused.status_code == 409
+    assert refused.json()["error"]["code"] == "unspeakable"
+    assert reason in refused.json()["error"]["message"]
+    assert api.get(f"bulk-jobs/{bad['id']}").json()["state"] == "draft"
+
+
+def test_a_start_answers_how_many_there_are(api: Api, draft: int, alice: User, bob: User) -> None:
+    """As the draft did."""
+    api.stream(f"bulk-jobs/{draft}/recipients", f"{alice.pk}\n{bob.pk}".encode(), "text/csv")
+    assert api.get(f"bulk-jobs/{draft}").json()["total"] == 2
+    assert api.post(f"bulk-jobs/{draft}/start").json()["total"] == 2
+
+
+def test_who_could_not_be_told(api: Api, draft: int) -> None:
+    """Ids and reasons, the newest first, page by page."""
+    assert api.get(f"bulk-jobs/{draft}/failures").json() == {"failures": [], "next": None}
+    chunk = Chunk.objects.create(job_id=draft, number=1, user_ids=[], size=3, failed=3)
+    Failure.objects.bulk_create(
+        Failure(job_id=draft, chunk=chunk, user_id=user_id, reason=f"no {user_id}")
+        for user_id in (1, 2, 3)
+    )
+    first = api.get(f"bulk-jobs/{draft}/failures", limit=2).json()
+    assert [(each["user_id"], each["reason"]) for each in first["failures"]] == [
+        (3, "no 3"),
+        (2, "no 2"),
+    ]
+    second = api.get(f"bulk-jobs/{draft}/failures", before=first["next"]).json()
+    assert [each["user_id"] for each in second["failures"]] == [1]
+    assert second["next"] is None
+
+
+def test_the_kinds_that_are_offered(api: Api) -> None:
+    """With their fields; where another one is asked for, they are named."""
+    offered = api.get("kinds").json()["kinds"]
+    assert [kind["key"] for kind in offered] == ["notifications.message", "polls.closed"]
+    assert offered[0] == {
+        "key": "notifications.message",
+        "label": "A message from the team",
+        "category": "messages",
+        "fields": [
+            {"name": "title", "label": "Title", "required": True},
+            {"name": "body", "label": "Text", "required": False},
+            {"name": "url", "label": "Address", "required": False},
+        ],
+    }
+    message = api.post("bulk-jobs", JOB | {"kind": "nope"}).json()["error"]["message"]
+    assert "notifications.message, polls.closed" in message
+
+
 def test_a_dry_run_counts(api: Api, alice: User, bob: User) -> None:
     """The exact number, and nothing is made."""
     for audience, count in (
@@ -122,8 +182,9 @@ def test_a_dry_run_counts(api: Api, alice: User, bob: User) -> None:
     ):
         assert api.post("bulk-jobs/count", {"audience": audience}).json() == {"count": count}
     assert api.post("bulk-jobs/count", {"audience": {"type": "x"}}).status_code == 400
-    missing = api.post("bulk-jobs/count", {"audience": {"type": "filter", "filter": 1}})
-    assert missing.status_code == 404
+    listed = api.post("bulk-jobs/count", {"audience": {"type": "ids"}})
+    assert listed.status_code == 400
+    assert "draft" in listed.json()["error"]["message"]
     assert not BulkJob.objects.exists()
 
 
@@ -134,6 +195,8 @@ def test_only_staff(alice: User, browser: Browser, server: Server, draft: int) -
         for answer in (
             api.get("bulk-jobs"),
             api.get(job),
+            api.get(f"{job}/failures"),
+            api.get("kinds"),
             api.post("bulk-jobs", JOB),
             api.post("bulk-jobs/count", {"audience": {"type": "all"}}),
             *(api.post(f"{job}/{s}") for s in ("start", "pause", "resume", "cancel", "retry")),
@@ -157,6 +220,7 @@ def test_a_reading_key_writes_nothing(staff: User, server: Server, draft: int) -
 def test_an_unknown_job(api: Api) -> None:
     """404 on every address of it."""
     assert api.get("bulk-jobs/1").status_code == 404
+    assert api.get("bulk-jobs/1/failures").status_code == 404
     for step in ("start", "pause", "resume", "cancel", "retry"):
         assert api.post(f"bulk-jobs/1/{step}").status_code == 404
     assert api.stream("bulk-jobs/1/recipients", b"1", "text/csv").status_code == 404

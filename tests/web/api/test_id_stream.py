@@ -28,6 +28,9 @@ def read(data: bytes, kind: Kind, size: int = 7) -> tuple[list[int], IdStream]:
         (b"id\n1\n2\n3\n", Kind.CSV),
         (b"name,user_id\nalice,1\nbob,2\ncarol,3\n", Kind.CSV),
         (b'name;ID\nalice;1\n"b;ob";2\ncarol;3\n', Kind.CSV),
+        (b'name;id\n"Doe, J.";1\n"a, b, c; d";2\nbob;3\n', Kind.CSV),
+        (b'"name, in full";id\nDoe, J.;1\nbob;2\ncarol;3\n', Kind.CSV),
+        (b'1;"Doe, J."\n2,bob\n3\tcarol, c\n', Kind.CSV),
         (b"1,alice\n2,bob\n3,carol\n", Kind.CSV),
         (b"1\talice\n2\tbob\n3\tcarol\n", Kind.CSV),
     ],
@@ -71,6 +74,14 @@ def test_a_bad_line_is_told_by_its_number(line: bytes) -> None:
     assert (ids, stream.good, stream.bad) == ([1, 2], 2, 1)
     assert stream.errors[0].line == 2
     assert stream.errors[0].message.endswith(".")
+
+
+@pytest.mark.parametrize("line", [b"1 2 abc 999", b"7 8", b"a\rb", b"alice", b",", b";7"])
+def test_a_bad_line_of_csv(line: bytes) -> None:
+    """It is told what to write; where there are several ids, that they are too many."""
+    ids, stream = read(b"1\n" + line + b"\n2\n", Kind.CSV, 1000)
+    assert (ids, stream.good, stream.bad, stream.lines) == ([1, 2], 2, 1, 3)
+    assert ("several ids" in stream.errors[0].message) == (line[:1].isdigit())
 
 
 def test_a_hundred_bad_lines_are_told() -> None:

@@ -79,6 +79,33 @@ def test_a_workbook_is_called_by_its_name(api: Api, path: str) -> None:
     assert not Recipient.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/csv", b"alice\nbob\n"),
+        ("text/csv", b"id\n"),
+        ("text/csv", b"\n\n"),
+        ("text/csv", b"1 2 abc 999"),
+        ("application/x-ndjson", b"{}\n"),
+        ("application/json", b'["alice"]'),
+    ],
+)
+def test_a_list_without_any_id(kind: str, body: bytes, api: Api, path: str) -> None:
+    """400 naming the first line that should have had one."""
+    refused = api.stream(path, body, kind)
+    assert refused.status_code == 400
+    (sentence,) = refused.json()["error"]["fields"]["body"]
+    assert "There is no id in it" in sentence
+    # What curl -d makes of a file.
+    assert ("--data-binary" in sentence) == (len(body.splitlines()) == 1)
+    assert not Recipient.objects.exists()
+
+
+def test_an_empty_array(api: Api, path: str) -> None:
+    """Nobody is added, and nothing is wrong."""
+    assert api.stream(path, b"[]", "application/json").json()["total"] == 0
+
+
 @pytest.mark.parametrize("kind", ["application/octet-stream", "multipart/form-data", "image/png"])
 def test_another_kind_of_body(kind: str, api: Api, path: str) -> None:
     """415 naming those that are taken."""

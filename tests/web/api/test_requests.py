@@ -72,6 +72,51 @@ def test_a_field_that_cannot_be_taken_is_named(
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "field", "sentence"),
+    [
+        (
+            "posts",
+            {"title": "x", "author": "bob"},
+            "author",
+            "There is no such key: use title, body.",
+        ),
+        ("posts", {}, "title", "This is missing: add it."),
+        ("posts", {"title": 12}, "title", "Write a text."),
+        ("posts", [], "body", 'Write an object, such as {"name": "value"}.'),
+        ("rooms", {"name": "a b"}, "name", "Use 1 to 100 letters, digits, - and _."),
+        ("rooms", {"name": "x", "members_only": 1}, "members_only", "Write true or false."),
+        ("notifications/unread", {"ids": ["x"]}, "ids.0", "Write whole numbers."),
+        ("notifications/unread", {"ids": [0]}, "ids.0", "Write a whole number from 1."),
+        ("notifications/unread", {"ids": []}, "ids", "This is empty: name one at least."),
+        ("notifications/unread", {"ids": 1}, "ids", "Write a list, such as [1, 2]."),
+        ("notifications/unread", {"id": [1]}, "id", "There is no such key: use ids."),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(
+    path: str, body: Any, field: str, sentence: str, alice: User, browser: Browser
+) -> None:
+    """What to write instead, and which keys there are; nothing of the library behind it."""
+    error = error_of(browser(alice).post(path, body), 400)
+    assert error["fields"][field] == [sentence]
+
+
+def test_a_key_that_nobody_reads_inside_a_list(alice: User, browser: Browser) -> None:
+    """The keys that are named are those of its own place."""
+    body = {"preferences": [{"category": "posts", "enabled": True, "on": 1}]}
+    error = error_of(browser(alice).put("preferences", body), 400)
+    assert error["fields"] == {"preferences.0.on": ["There is no such key: use category, enabled."]}
+
+
+def test_a_slash_at_the_end(alice: User, browser: Browser) -> None:
+    """404 saying that it is the slash, where the address leads somewhere without it."""
+    words = "without the slash"
+    assert words in error_of(browser(alice).get("rooms/"), 404)["message"]
+    assert words in error_of(browser(alice).post("bulk-jobs/1/start/"), 404)["message"]
+    for path in ("nothing/", "", "rooms//"):
+        assert words not in error_of(browser(alice).get(path), 404)["message"]
+
+
+@pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x", ""]
 )
 def test_a_body_of_another_kind(kind: str, alice: User, browser: Browser) -> None:

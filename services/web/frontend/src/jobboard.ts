@@ -1,5 +1,5 @@
 import { part } from "./page";
-import { countText, etaText, type JobProgress, rateText, stateText } from "./progress";
+import { countText, etaText, type JobProgress, rateText, stateWords, troubleOf } from "./progress";
 
 const COUNTS = ["done", "total", "delivered", "muted", "gone", "failed"] as const;
 
@@ -21,8 +21,9 @@ export class JobBoard {
     this.bar.value = progress.percent;
     this.bar.dataset.state = job.state;
     this.percent.textContent = progress.percentText();
-    this.state.textContent = stateText(job.state);
+    this.state.textContent = stateWords(job, this.language);
     this.state.dataset.state = job.state;
+    this.state.dataset.trouble = this.bar.dataset.trouble = troubleOf(job);
     for (const name of COUNTS) {
       part(`[data-count="${name}"]`, HTMLElement).textContent = countText(job[name], this.language);
     }

@@ -66,7 +66,7 @@ export class JobProgress {
   }
 
   summary(): string {
-    return `${stateText(this.known.state)}, ${this.percentText()}`;
+    return `${stateWords(this.known)}, ${this.percentText()}`;
   }
 }
 
@@ -75,8 +75,23 @@ function shownPercent(job: JobFrame): number {
   return isFinal(job.state) ? job.percent : Math.min(job.percent, 99);
 }
 
-export function stateText(state: string): string {
-  return STATES[state] ?? state;
+/** Such as "Finished, 3 failed"; `job_words.py` agrees. */
+export function stateWords(job: JobFrame, language?: string): string {
+  const words = STATES[job.state] ?? job.state;
+  const failed = notTold(job);
+  return failed > 0 ? `${words}, ${countText(failed, language)} failed` : words;
+}
+
+/** "all" where nobody could be told, "some" where a part could not; otherwise empty. */
+export function troubleOf(job: JobFrame): "" | "some" | "all" {
+  const failed = notTold(job);
+  if (failed === 0) return "";
+  return failed === job.total ? "all" : "some";
+}
+
+/** Whoever is left at the end is in a chunk that was parked. */
+function notTold(job: JobFrame): number {
+  return job.failed + (job.state === "finished" ? job.total - job.done : 0);
 }
 
 export function countText(value: number, language?: string): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { etaText, JobProgress, rateText } from "../src/progress";
+import { etaText, JobProgress, rateText, stateWords, troubleOf } from "../src/progress";
 import type { JobFrame } from "../src/wirejob";
 
 function job(fields: Partial<JobFrame> = {}): JobFrame {
@@ -90,6 +90,19 @@ test("a screen reader hears of quarters and of states", () => {
     "Running, 76 %",
     "Finished, 100 %",
   ]);
+});
+
+test.each([
+  [job({ state: "finished", done: 1000 }), "Finished", ""],
+  [job({ state: "finished", done: 1000, failed: 3 }), "Finished, 3 failed", "some"],
+  [job({ state: "finished", done: 1000, failed: 1000 }), "Finished, 1,000 failed", "all"],
+  [job({ state: "finished", done: 900, failed: 1 }), "Finished, 101 failed", "some"],
+  [job({ state: "finished", total: 0 }), "Finished", ""],
+  [job({ done: 500, failed: 2 }), "Running, 2 failed", "some"],
+  [job({ done: 500 }), "Running", ""],
+])("who could not be told is said beside the state (%#)", (frame, words, trouble) => {
+  expect(stateWords(frame, "en")).toBe(words);
+  expect(troubleOf(frame)).toBe(trouble);
 });
 
 test.each([
