@@ -42,7 +42,7 @@ async def test_both_send_at_once_and_both_get_all_once_in_log_order(
         async with first, second:
             await asyncio.gather(send(first, MESSAGES), send(second, MESSAGES))
             for client in (first, second):
-                await client.wait_for(lambda c: len(c.texts) == 2 * MESSAGES, within=6)
+                await client.wait_for(lambda c: len(c.texts) == 2 * MESSAGES)
         everything = {*first.sent, *second.sent}
         for client in (first, second):
             assert_each_once_in_order(client, everything)
