@@ -20,11 +20,12 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 	@$(STACK) install --browser
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
-	$(STACK) run -- $(PYTEST)
+	$(STACK) run -- $(PYTEST) -n auto -m "not servers"
+	$(STACK) run -- $(PYTEST) -m servers
 
-test-unit: ## Run the tests that need no servers, in less than a minute.
+test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
 	@deploy/bootstrap dev
-	$(PYTEST) -n auto -m "not servers"
+	$(PYTEST) -n auto -m "not servers and not thorough"
 
 stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=2, worker, RabbitMQ, PostgreSQL.
 	@deploy/bootstrap stack check

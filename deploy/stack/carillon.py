@@ -38,13 +38,19 @@ def environment(
         "CARILLON_PUBLIC_ORIGINS": layout.origins,
         # One per core would be more connections than PostgreSQL takes, on a large machine.
         "CARILLON_WEB_WORKERS": "2",
-        **base,
+        **{name: value for name, value in base.items() if concerns(name, role)},
         "CARILLON_STATIC_ROOT": str(layout.state / "static"),
         "CARILLON_STATE_DIR": str(layout.state),
         "DATABASE_URL": database_url(layout, credentials),
         "BROKER_URL": broker_url(layout, credentials, role),
         "DJANGO_SETTINGS_MODULE": f"services.{role}.settings",
     }
+
+
+def concerns(name: str, role: str) -> bool:
+    """Say whether a variable is for a role, so that others are not started again for it."""
+    prefixes = {"CARILLON_GATEWAY_": "gateway", "CARILLON_WEB_": "web"}
+    return all(role == whose or not name.startswith(prefix) for prefix, whose in prefixes.items())
 
 
 def code(layout: Layout, env: Mapping[str, str], service: str) -> str:

@@ -32,8 +32,9 @@ _QUIET = {
     "daphne": "WARNING",
 }
 
-# Where Celery tells of tasks that it cannot acknowledge and of processes that ended in one.
-_REQUESTS = "celery.worker.request"
+# The machinery of workers: what it logs with an exception is a connection or a process that went.
+# What a task of ours raises comes from `celery.app.trace`, which is none of these.
+_MACHINERY = ("celery.worker", "celery.concurrency", "celery.pool", "billiard", "kombu", "amqp")
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -66,12 +67,17 @@ def configure(options: dict[str, Any]) -> None:
                     ],
                 }
             },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "json",
+                    "filters": ["machinery"],
+                }
+            },
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            "filters": {"briefly": {"()": _Briefly}, "outage": {"()": _OutageBriefly}},
+            "filters": {"briefly": {"()": _Briefly}, "machinery": {"()": _MachineryBriefly}},
             "loggers": {
                 **{name: {"level": level} for name, level in _QUIET.items()},
-                _REQUESTS: {"filters": ["outage"]},
                 # Anybody may send a Host header; where in Django it was refused tells nothing.
                 "django.security.DisallowedHost": {"filters": ["briefly"]},
             },
@@ -93,20 +99,19 @@ class _Briefly(logging.Filter):
         return True
 
 
-class _OutageBriefly(logging.Filter):
+class _MachineryBriefly(logging.Filter):
     """
-    Takes the traceback off a record whose cause is no code of ours.
+    Puts the exception's words in place of its traceback, in records of the worker's machinery.
 
-    The connection to the broker was lost, or a process of the pool was killed in a task: all that
-    a traceback shows is where Celery found out.
+    The broker went, or a process of the pool was killed: all that a traceback shows is where
+    Celery found out.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        kind = record.exc_info[0] if record.exc_info else None
-        if kind is not None and (
-            issubclass(kind, OSError)
-            or kind.__module__.startswith("amqp.")
-            or kind.__module__ == "billiard.exceptions"
-        ):
+        if record.exc_info and record.name.startswith(_MACHINERY):
+            # billiard wraps what comes from another process in its traceback.
+            error = getattr(record.exc_info[1], "exc", record.exc_info[1])
+            record.msg = f"{record.getMessage()} ({type(error).__name__}: {error})"
+            record.args = None
             record.exc_info = None
         return True

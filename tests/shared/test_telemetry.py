@@ -32,13 +32,17 @@ import django
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 django.setup()
-log = logging.getLogger("celery.worker.request")
-for error in (WorkerLostError("signal 9"), ConnectionResetError("104"), ValueError("ours")):
+errors = {
+    "celery.worker.request": WorkerLostError("signal 9"),
+    "celery.concurrency.asynpool": OSError(9, "Bad file descriptor"),
+    "celery.app.trace": ValueError("ours"),
+}
+for name, error in errors.items():
     try:
         raise error
     except Exception:
         info = ExceptionInfo()
-        log.error("Task handler raised error: %r", error, exc_info=info.exc_info)
+        logging.getLogger(name).error("It broke at %d", 7, exc_info=info.exc_info)
 """
 
 
@@ -137,8 +141,8 @@ def test_killed_processes_are_logged_without_a_traceback() -> None:
         "-c", LOST, environment=ENVIRONMENT | {"DJANGO_SETTINGS_MODULE": "services.worker.settings"}
     )
     assert ended.returncode == 0, ended.stderr
-    lost, cut, ours = (json.loads(line) for line in ended.stderr.splitlines())
-    assert "WorkerLostError('signal 9')" in lost["event"]
-    assert "exception" not in lost
-    assert "exception" not in cut
+    lost, descriptor, ours = (json.loads(line) for line in ended.stderr.splitlines())
+    assert lost["event"] == "It broke at 7 (WorkerLostError: signal 9)"
+    assert descriptor["event"] == "It broke at 7 (OSError: [Errno 9] Bad file descriptor)"
+    assert "exception" not in lost.keys() | descriptor.keys()
     assert "ValueError: ours" in ours["exception"]

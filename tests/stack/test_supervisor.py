@@ -177,6 +177,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.thorough
 def test_children_that_stay(supervisor: Supervisor) -> None:
     """Children that ignore the signal are killed, those in another session, too."""
     log = supervisor.log("web")
@@ -192,6 +193,7 @@ def test_children_that_stay(supervisor: Supervisor) -> None:
     assert not any(identify(member.pid) == member for member in members)
 
 
+@pytest.mark.thorough
 def test_children_of_a_dead_parent(supervisor: Supervisor) -> None:
     """What a killed service leaves in its session goes with it."""
     log = supervisor.log("web")

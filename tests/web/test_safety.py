@@ -57,6 +57,7 @@ def test_the_resolver_is_walked() -> None:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", all_paths())
 def test_get_never_writes(path: str, staff: User, lobby: ChatRoom, signed_in: SignIn) -> None:
     """GET on any address, by somebody who may see everything, changes no row; none fails."""
@@ -68,6 +69,7 @@ def test_get_never_writes(path: str, staff: User, lobby: ChatRoom, signed_in: Si
         assert response.status_code < 500
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", all_paths())
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_nothing_is_written_without_a_csrf_token(

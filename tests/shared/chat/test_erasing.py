@@ -105,6 +105,7 @@ def test_twins_of_a_client_id(alice: User, bob: User, lobby: ChatRoom) -> None:
     assert list(Message.objects.values_list("client_id", flat=True)) == [None, None]
 
 
+@pytest.mark.thorough
 def test_ten_thousand_messages(rings: Rings, alice: User, bob: User, lobby: ChatRoom) -> None:
     """They go by the thousand; readers hear of the newest 200, so that the log keeps the rest."""
     count = 10_000

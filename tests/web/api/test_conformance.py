@@ -43,6 +43,8 @@ from shared.notifications.notify import notify
 from shared.notifications.staff_kinds import StaffMessage
 from shared.posts.actions import do_comment, do_create_post
 
+pytestmark = pytest.mark.thorough
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
