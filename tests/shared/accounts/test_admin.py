@@ -40,10 +40,10 @@ def browser(signed_in: SignedIn, staff: User) -> Client:
 
 
 @pytest.fixture
-def helper(signed_in: SignedIn) -> Client:
+def clerk(signed_in: SignedIn) -> Client:
     """The browser of one of the staff who is no superuser and may do all that can be granted."""
     create_permissions(apps.get_app_config("accounts"), verbosity=0)
-    user = User.objects.create_user("helper", is_staff=True)
+    user = User.objects.create_user("clerk", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="accounts"))
     return signed_in(user)
 
@@ -114,13 +114,13 @@ def test_activity_is_no_field(browser: Client, alice: User) -> None:
     assert (alice.is_active, alice.banned_at) == (True, None)
 
 
-def test_who_may_not(signed_in: SignedIn, helper: Client, alice: User, staff: User) -> None:
+def test_who_may_not(signed_in: SignedIn, clerk: Client, alice: User, staff: User) -> None:
     """Staff need the permission, and touch no superuser."""
     plain = signed_in(User.objects.create_user("plain", is_staff=True))
     assert (
         plain.post(f"/admin/accounts/user/ban/?ids={alice.pk}", {"reason": "x"}).status_code == 403
     )
-    page = helper.post(
+    page = clerk.post(
         f"/admin/accounts/user/ban/?ids={staff.pk},{alice.pk}", {"reason": "x"}, follow=True
     )
     assert b"only a superuser may" in page.content
@@ -143,13 +143,13 @@ def test_deleting(browser: Client, alice: User, bob: User, lobby: ChatRoom) -> N
     assert set(Message.objects.values_list("content", flat=True)) == {""}
 
 
-def test_who_is_not_deleted(helper: Client, browser: Client, alice: User, staff: User) -> None:
+def test_who_is_not_deleted(clerk: Client, browser: Client, alice: User, staff: User) -> None:
     """Neither oneself nor, by somebody who is none, a superuser; not among others either."""
     assert browser.post(
         reverse("admin:accounts_user_delete", args=[staff.pk]), {"post": "yes"}
     ).status_code in {302, 403}
     form = {"action": "delete_selected", "_selected_action": [alice.pk, staff.pk], "post": "yes"}
-    for each in (helper, browser):
+    for each in (clerk, browser):
         each.post(CHANGELIST, form)
     assert {"alice", "root"} <= set(User.objects.values_list("username", flat=True))
 
@@ -195,10 +195,10 @@ def test_key_is_refused(
     assert not ApiKey.objects.exists()
 
 
-def test_superusers_key(helper: Client, staff: User) -> None:
+def test_superusers_key(clerk: Client, staff: User) -> None:
     """Nobody gets a superuser's power by making a key."""
     form = {"name": "Power", "user": staff.pk, "scopes": ["bulk:write"]}
-    answer = helper.post(f"{KEYS}add/", form)
+    answer = clerk.post(f"{KEYS}add/", form)
     assert answer.context["adminform"].form.errors["user"]
     assert not ApiKey.objects.exists()
 
