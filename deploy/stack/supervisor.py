@@ -13,12 +13,14 @@ from deploy.stack.processes import Identity, end, exit_status, is_alive, spawn, 
 from deploy.stack.records import Record, Records
 from deploy.stack.service import Service, Task, in_order
 
-__all__ = ["Report", "Supervisor"]
+__all__ = ["Report", "Supervisor", "becomes_free"]
 
 Report = Callable[[str], None]
 
 POLL_SECONDS = 0.05
 TAIL_LINES = 20
+# For the children of a process that was killed: they notice within a second, and end.
+LEFT_BEHIND_SECONDS = 5.0
 ROTATE_BYTES = 20_000_000
 
 
@@ -84,8 +86,9 @@ class Supervisor:
         for service in services:
             record = self.records.read(service.name)
             if record is None or not record.alive:
+                patience = 0.0 if record is None else LEFT_BEHIND_SECONDS
                 for port, variable in service.ports.items():
-                    if not is_free(port):
+                    if not becomes_free(port, patience):
                         raise PortTaken(service.name, port, variable)
 
     def start(self, service: Service) -> Start:
@@ -174,3 +177,13 @@ class Supervisor:
     def down(self, *, at_once: bool = False) -> None:
         """Stop everything that was ever started from this state folder and still runs."""
         self.stop(self.records.all(), at_once=at_once)
+
+
+def becomes_free(port: int, seconds: float) -> bool:
+    """Wait for at most so many seconds until nobody has a port; say whether that came."""
+    deadline = time.monotonic() + seconds
+    while not is_free(port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

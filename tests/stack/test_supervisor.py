@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from deploy.stack.layout import Layout
 from deploy.stack.processes import Identity, family, identify
 from deploy.stack.records import Record
 from deploy.stack.service import Service, Task, in_order
-from deploy.stack.supervisor import Supervisor
+from deploy.stack.supervisor import Supervisor, becomes_free
 from tests.stack.conftest import ENV, echo
 
 
@@ -143,6 +144,20 @@ def test_port_of_another_program(supervisor: Supervisor, layout: Layout) -> None
     with socket.create_server(("127.0.0.1", layout.web)), pytest.raises(PortTaken, match=words):
         supervisor.up([echo("gateway-1", layout.gateway(1)), echo("web", layout.web)])
     assert supervisor.records.all() == []
+
+
+def test_port_of_a_killed_services_child(supervisor: Supervisor, layout: Layout) -> None:
+    """What a service that was killed has left behind gets a moment to end."""
+    service = echo("web", layout.web)
+    supervisor.up([service])
+    os.kill(pid(supervisor, "web"), signal.SIGKILL)
+    assert becomes_free(layout.web, 5)
+    child = socket.create_server(("127.0.0.1", layout.web))
+    ending = threading.Timer(0.5, child.close)
+    ending.start()
+    supervisor.up([service])
+    ending.join()
+    assert supervisor.records.read("web") is not None
 
 
 def test_pid_of_another_program(supervisor: Supervisor, lines: list[str]) -> None:
