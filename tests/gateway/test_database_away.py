@@ -42,6 +42,7 @@ async def nobody_can_write(channel: str) -> AsyncIterator[None]:
         await holding
 
 
+@pytest.mark.thorough
 async def test_send_while_the_database_hangs(
     gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
 ) -> None:
@@ -77,6 +78,7 @@ async def test_handshake_while_the_database_hangs(
         assert peer.greeting["type"] == "connection_established"
 
 
+@pytest.mark.thorough
 async def test_handshake_while_many_wait_for_a_lock(
     gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf
 ) -> None:

@@ -43,6 +43,7 @@ async def test_too_many_messages(
         assert stored == count - len(errors) + 2
 
 
+@pytest.mark.thorough
 async def test_flood(
     gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
 ) -> None:

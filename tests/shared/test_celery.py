@@ -66,6 +66,7 @@ def test_no_broker(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("broker", ["away", "silent"])
+@pytest.mark.thorough
 def test_broker_that_does_not_answer(
     settings: Settings,
     broker: str,

@@ -117,6 +117,7 @@ def test_service_that_ends(supervisor: Supervisor) -> None:
     assert supervisor.records.all() == []
 
 
+@pytest.mark.thorough
 def test_service_that_is_never_ready(supervisor: Supervisor) -> None:
     """It is stopped, and the end of its log is told."""
     slow = script(
