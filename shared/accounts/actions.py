@@ -243,4 +243,9 @@ def _erase(part: PersonalData, user: User) -> None:
 @retry_on_deadlock
 def _delete_row(user: User) -> None:
     with transaction.atomic():
+        # Who still writes as them has a key-share lock on this row: those are waited for, nobody
+        # comes after, and what they have left since the parts were erased goes, too.
+        list(User.objects.select_for_update().filter(pk=user.pk))
+        for part in registered():
+            part.erase(user)
         User.objects.filter(pk=user.pk).delete()
