@@ -13,6 +13,7 @@ production.set_up("services.gateway.settings")
 from django.conf import settings
 from twisted.internet import reactor
 
+from services.gateway.garbage import Garbage
 from services.gateway.routing import with_http
 from services.gateway.runtime import the_gateway
 
@@ -20,7 +21,7 @@ __all__ = ["application"]
 
 logger = logging.getLogger(__name__)
 
-application = with_http()
+application = Garbage(with_http())
 
 
 def _start() -> None:
@@ -33,6 +34,7 @@ def _start() -> None:
         logger.critical("Port %d is taken (%s): set CARILLON_INTERNAL_PORT.", port, error)
         os._exit(1)
     the_gateway().start()
+    application.start()
 
 
 # At start-up the event loop does not run yet; a moment later it does.

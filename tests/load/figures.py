@@ -89,4 +89,6 @@ def table(figures: Sequence[Figure]) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return "?"
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if value >= 1 else f"{value:.2g}"

@@ -49,6 +49,7 @@ def test_table_shows_bound_aim_and_verdict() -> None:
             Figure("worker's memory", 1_234.5, "MB", at_most=300),
             Figure("rows", 20_000, "", at_least=20_000, at_most=20_000),
             Figure("ack p50", 3.25, "ms"),
+            Figure("query", 0.0347, "ms"),
         ]
     ).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
@@ -57,4 +58,5 @@ def test_table_shows_bound_aim_and_verdict() -> None:
         "worker's memory 1,234 MB <= 300 FALLS SHORT",
         "rows 20,000 = 20,000 ok",
         "ack p50 3.2 ms",
+        "query 0.035 ms",
     ]
