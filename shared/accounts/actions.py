@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 
 from django.contrib.auth.models import AbstractUser
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from shared.accounts.access import access_staff, check_key, check_moderation, is_active
@@ -40,7 +40,6 @@ __all__ = [
 REASON_CHARACTERS = 200
 # The close code of a connection whose user may not be here anymore.
 _BANNED = 4503
-_ATTEMPTS = 3
 
 
 @retry_on_deadlock
@@ -100,21 +99,14 @@ def do_delete_user(user: User) -> None:
     """
     Delete a user with all that is theirs, in every app that keeps something about them.
 
-    They are cut off, each app erases its part, the row goes. Each step is a transaction, so that
-    no locks are held across apps. What was interrupted is called again.
+    They are cut off, each app erases its part, then the row goes, with what arrived meanwhile.
+    Each step is a transaction, so that no locks are held across apps while there is much to erase.
+    What was interrupted is called again.
     """
     _cut_off(user)
-    for attempt in range(1, _ATTEMPTS + 1):
-        for part in registered():
-            _erase(part, user)
-        try:
-            _delete_row(user)
-        except IntegrityError:
-            # What was on its way when the user was cut off has arrived meanwhile.
-            if attempt == _ATTEMPTS or connection.in_atomic_block:
-                raise
-        else:
-            return
+    for part in registered():
+        _erase(part, user)
+    _delete_row(user)
 
 
 def do_follow(user: AbstractUser, username: str) -> User:
@@ -243,8 +235,8 @@ def _erase(part: PersonalData, user: User) -> None:
 @retry_on_deadlock
 def _delete_row(user: User) -> None:
     with transaction.atomic():
-        # Who still writes as them has a key-share lock on this row: those are waited for, nobody
-        # comes after, and what they have left since the parts were erased goes, too.
+        # Who was writing as them when they were cut off has a key-share lock on this row, and is
+        # waited for; nobody comes after. What they left since the parts were erased goes, too.
         list(User.objects.select_for_update().filter(pk=user.pk))
         for part in registered():
             part.erase(user)

@@ -44,8 +44,9 @@ class PersonalData:
         """
         Delete it, or take out what tells of the user where others need the rest.
 
-        The user is inactive by then and the row still there. After a deletion that was
-        interrupted it is called again, and may find its work done.
+        The user is inactive by then and the row still there. It is called twice, the second time
+        in the transaction that deletes the row, for what arrived meanwhile; and again after a
+        deletion that was interrupted. It may find its work done.
         """
 
 

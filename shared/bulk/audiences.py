@@ -13,6 +13,7 @@ starts (`pinned`); a filter that is changed afterwards changes nothing of the jo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -50,14 +51,14 @@ class Audience(Protocol):
         """Return how many are meant, exactly, at this moment."""
 
 
-class _Users:
+class _Users(Audience, ABC):
     """An audience that is a queryset of users."""
 
-    def users(self) -> QuerySet[User]:
-        raise NotImplementedError
+    @abstractmethod
+    def users(self) -> QuerySet[User]: ...
 
     def pinned(self) -> Audience:
-        return self  # type: ignore[return-value]
+        return self
 
     def page(self, job_id: int | None, after: int, limit: int) -> list[int]:
         users = self.users().filter(pk__gt=after).order_by("pk")
