@@ -19,10 +19,8 @@ from deploy.stack.service import Service, Task, fingerprint
 
 __all__ = ["beat", "bulk_worker", "environment", "gateway", "tasks", "web", "worker"]
 
-# Larger messages are refused by the gateway before anything is allocated.
-MAX_MESSAGE_BYTES = "65536"
-PING_SECONDS = "25"
-PONG_SECONDS = "8"
+# On one machine nobody is spared much by more.
+DRAIN_SECONDS = "5"
 
 # Without its banners, which are no JSON.
 CELERY = (sys.executable, "-m", "celery", "-A", "services.worker.celery:app", "--quiet")
@@ -38,6 +36,7 @@ def environment(
         "CARILLON_PUBLIC_ORIGINS": layout.origins,
         # One per core would be more connections than PostgreSQL takes, on a large machine.
         "CARILLON_WEB_WORKERS": "2",
+        **({"CARILLON_GATEWAY_DRAIN_SECONDS": DRAIN_SECONDS} if role == "gateway" else {}),
         **{name: value for name, value in base.items() if concerns(name, role)},
         "CARILLON_STATIC_ROOT": str(layout.state / "static"),
         "CARILLON_STATE_DIR": str(layout.state),
@@ -131,24 +130,24 @@ def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
     port, internal = layout.gateway(number), layout.gateway_internal(number)
     return Service(
         name=f"gateway-{number}",
-        command=(
-            *(sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)),
-            *("--websocket-max-message-size", MAX_MESSAGE_BYTES),
-            *("--websocket-max-frame-size", MAX_MESSAGE_BYTES),
-            *("--ping-interval", PING_SECONDS, "--ping-timeout", PONG_SECONDS),
-            *("--websocket_timeout", "-1", "--websocket_connect_timeout", "10"),
-            *("--proxy-headers", "--proxy-headers-host", "X-Real-IP", "--no-server-name"),
-            # Its access log is no JSON; nginx has one, and abnormal ends are logged by us.
-            *("--verbosity", "0"),
-            "services.gateway.asgi:application",
-        ),
+        command=(*(sys.executable, "-m", "services.gateway", "-b", "127.0.0.1", "-p", str(port)),),
         env={**env, "CARILLON_INTERNAL_PORT": str(internal)},
         needs=("postgresql", "rabbitmq", "migrate"),
         ready=answers(internal, "/readyz"),
         ports=ports(port, internal),
         content=code(layout, env, "gateway"),
+        # Over CARILLON_GATEWAY_DRAIN_SECONDS it sends its clients away.
+        stop_seconds=drain_seconds(env) + 5,
         address=f"127.0.0.1:{port}",
     )
+
+
+def drain_seconds(env: Mapping[str, str]) -> float:
+    """Read how long a gateway may take; one that cannot be read is the gateway's to refuse."""
+    try:
+        return float(env["CARILLON_GATEWAY_DRAIN_SECONDS"])
+    except ValueError:
+        return float(DRAIN_SECONDS)
 
 
 def worker(layout: Layout, env: Mapping[str, str]) -> Service:

@@ -9,7 +9,9 @@ from shared.settings import production
 
 production.set_up("services.gateway.settings")
 
-# Consumers and models exist only from here on.
+# Consumers and models exist only from here on. Daphne's server installs its reactor, which must
+# come before anybody imports Twisted's.
+import daphne.server  # noqa: F401
 from django.conf import settings
 from twisted.internet import reactor
 

@@ -18,6 +18,7 @@ class CloseCode(enum.IntEnum):
 
     INTERNAL_ERROR = 3004
     SLOW = 3008
+    NO_PONG = 3012
     TOO_MANY_REQUESTS = 3013
     BAD_REQUEST = 3501
     PERMISSION_DENIED = 3507
@@ -37,6 +38,7 @@ class CloseCode(enum.IntEnum):
 _REASONS = {
     CloseCode.INTERNAL_ERROR: "internal server error",
     CloseCode.SLOW: "slow",
+    CloseCode.NO_PONG: "no pong",
     CloseCode.TOO_MANY_REQUESTS: "too many requests",
     CloseCode.BAD_REQUEST: "bad request",
     CloseCode.PERMISSION_DENIED: "permission denied",

@@ -13,50 +13,19 @@ from __future__ import annotations
 
 import enum
 import logging
-import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from services.gateway import plain
+from services.gateway.transport.fanout import FanOutGroup, Member
 from shared.broker.wire import FanOut, Published
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
 
-__all__ = ["Group", "Hold", "Hub", "LiveChannel", "Member", "Verdict"]
+__all__ = ["Hold", "Hub", "LiveChannel", "Verdict"]
 
 logger = logging.getLogger(__name__)
 
 _EARLY_PUBLICATIONS = 1_000
-
-
-class Member(Protocol):
-    """What a group needs of a connection."""
-
-    def send(self, frame: str) -> None:
-        """Take one frame; never wait, never raise."""
-
-
-class Group:
-    """The connections here that get everything of one channel."""
-
-    def __init__(self) -> None:
-        self._members: set[Member] = set()
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def join(self, connection: Member) -> None:
-        """Add a connection that stands exactly where the channel does."""
-        self._members.add(connection)
-
-    def leave(self, connection: Member) -> None:
-        """Remove a connection; one that is not here changes nothing."""
-        self._members.discard(connection)
-
-    def publish(self, payload: str) -> None:
-        """Give every member the same frame."""
-        for connection in self._members:
-            connection.send(payload)
 
 
 class Hold:
@@ -92,7 +61,7 @@ class LiveChannel:
         self.channel = channel
         # The namespace's name, which metric labels are, and what stands after it.
         self.kind, _, self.topic = channel.partition(":")
-        self.group = Group()
+        self.group = FanOutGroup(self.kind)
         # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
         # How far the group has got; None until the first read of the log.
@@ -170,11 +139,7 @@ class LiveChannel:
         for hold in self._holds:
             hold.publications.append(publication)
         if self.group:
-            self.group.publish(plain.publication(publication))
-            metrics.MESSAGES_SENT.labels(kind=self.kind).inc(len(self.group))
-            metrics.DELIVERY_LATENCY.labels(kind=self.kind).observe(
-                max(0.0, time.time() - publication.time)
-            )
+            self.group.publish(plain.publication(publication), publication.time)
 
     def _keep(self, publication: Published) -> None:
         if len(self._early) < _EARLY_PUBLICATIONS:

@@ -1,16 +1,26 @@
-"""A connection's outgoing frames: any part of the gateway adds them, one task writes them."""
+"""
+A connection's outgoing frames, which any part of the gateway adds.
+
+On a wire they go to the socket at once; elsewhere they wait for one task that writes them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from services.gateway.closecodes import CloseCode
+from services.gateway.transport.frames import text_frame
 from shared.telemetry import metrics
 
-__all__ = ["Outbox"]
+if TYPE_CHECKING:
+    from services.gateway.transport.protocol import GatewayProtocol
+    from services.gateway.transport.wire import Wire
+
+__all__ = ["Outbox", "QueuedOutbox", "WireOutbox"]
 
 _WAITING_CHARACTERS = 256 * 1024
 _WAITING_SECONDS = 1.0
@@ -19,7 +29,74 @@ _MOST_CHARACTERS = 8 * 1024 * 1024
 type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
-class Outbox:
+class Outbox(ABC):
+    """Where a connection's frames go; after `close` they are dropped."""
+
+    @property
+    @abstractmethod
+    def wire(self) -> Wire | None:
+        """The socket that groups may write to themselves, where there is one."""
+
+    @property
+    @abstractmethod
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed from this side."""
+
+    @property
+    @abstractmethod
+    def closed_with(self) -> int | None:
+        """The code with which it was closed from this side, for the books."""
+
+    @abstractmethod
+    def send(self, frame: str) -> None:
+        """Add a frame."""
+
+    @abstractmethod
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        """Add what was missed, in one step; it does not count as too much at once."""
+
+    @abstractmethod
+    def close(self, code: CloseCode) -> None:
+        """Send what was added before, then close the connection."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Stop sending: the connection is gone."""
+
+
+class WireOutbox(Outbox):
+    """Gives frames to the socket, which has its own bound."""
+
+    def __init__(self, protocol: GatewayProtocol, kind: str) -> None:
+        self._protocol = protocol
+        protocol.kind = kind
+
+    @property
+    def wire(self) -> Wire:
+        return self._protocol
+
+    @property
+    def is_closing(self) -> bool:
+        return self._protocol.is_cut
+
+    @property
+    def closed_with(self) -> int | None:
+        return self._protocol.closed_with
+
+    def send(self, frame: str) -> None:
+        self._protocol.send(text_frame(frame.encode()))
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        self._protocol.send_granted([text_frame(frame.encode()) for frame in frames])
+
+    def close(self, code: CloseCode) -> None:
+        self._protocol.shut(code, code.reason)
+
+    def abandon(self) -> None:
+        self._protocol.cut()
+
+
+class QueuedOutbox(Outbox):
     """
     Keeps frames in the order they were added, and bounds how many wait.
 
@@ -38,16 +115,25 @@ class Outbox:
         # Pending while more waits than should.
         self._judgement: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._write())
-        # What the connection was closed with from this side, for the books.
-        self.closed_with: CloseCode | None = None
+        self._closed_with: CloseCode | None = None
+
+    @property
+    def wire(self) -> None:
+        return None
 
     @property
     def is_closing(self) -> bool:
-        """Whether the connection is being closed from this side."""
         return self._closing is not None
 
+    @property
+    def closed_with(self) -> int | None:
+        return self._closed_with
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            self.send(frame)
+
     def send(self, frame: str) -> None:
-        """Add a frame; after `close` it is dropped."""
         if self._closing is not None:
             return
         self._frames.append(frame)
@@ -60,13 +146,11 @@ class Outbox:
             self._judgement = loop.call_later(_WAITING_SECONDS, self._judge)
 
     def close(self, code: CloseCode) -> None:
-        """Write what was added before, then close the connection."""
         if self._closing is None:
             self._closing = code
             self._wake.set()
 
     def abandon(self) -> None:
-        """Stop writing: the connection is gone."""
         if self._closing is None:
             self._closing = CloseCode.INTERNAL_ERROR
         if self._judgement is not None:
@@ -95,7 +179,7 @@ class Outbox:
                 self._characters -= len(frame)
                 await self._send({"type": "websocket.send", "text": frame})
             if self._closing is not None:
-                self.closed_with = self._closing
+                self._closed_with = self._closing
                 await self._send(
                     {
                         "type": "websocket.close",

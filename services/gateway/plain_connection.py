@@ -15,7 +15,7 @@ from services.gateway import plain
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
-from services.gateway.outbox import Outbox, Send
+from services.gateway.outbox import Outbox, QueuedOutbox, Send, WireOutbox
 from services.gateway.subscriber import NotSubscribed, Since, Subscriber
 from shared.accounts.access import is_active
 from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
     from services.gateway.runtime import Gateway
+    from services.gateway.transport.protocol import GatewayProtocol
 
 __all__ = ["PlainConnection"]
 
@@ -49,7 +50,14 @@ class _Suspended(Refused):
 class PlainConnection:
     """From the handshake to the end; `close` is safe at any point in between, and twice."""
 
-    def __init__(self, gateway: Gateway, user: AbstractUser, kind: str, send: Send) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        user: AbstractUser,
+        kind: str,
+        send: Send,
+        wire: GatewayProtocol | None = None,
+    ) -> None:
         """
         Take what the connection works with.
 
@@ -58,11 +66,13 @@ class PlainConnection:
             user: who it is, from the session.
             kind: the namespace's name, for metrics.
             send: the ASGI server's send.
+            wire: the connection itself, where frames may go to its socket.
         """
         self._gateway = gateway
         self._user = user
         self._kind = kind
         self._send = send
+        self._wire = wire
         self._subscriber = Subscriber(gateway.repair, gateway.database)
         # None until the handshake is accepted.
         self._outbox: Outbox | None = None
@@ -97,7 +107,11 @@ class PlainConnection:
             # The server gave this connection up while it was being opened.
             self._subscriber.leave(None)
             return
-        self._outbox = Outbox(self._send, self._kind)
+        self._outbox = (
+            QueuedOutbox(self._send, self._kind)
+            if self._wire is None
+            else WireOutbox(self._wire, self._kind)
+        )
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
         if self._ended is not None:

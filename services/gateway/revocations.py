@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from services.gateway.closecodes import CloseCode
@@ -79,6 +80,14 @@ class Revocations:
                 self._in_doubt.clear()
         finally:
             hub.leave(live, self)
+
+    @property
+    def wire(self) -> None:
+        return None
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            self.send(frame)
 
     def send(self, frame: str) -> None:
         """Take a frame of the stream, as its other members would."""

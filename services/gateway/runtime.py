@@ -43,6 +43,9 @@ class Gateway:
                 on_fan_out=self.repair.hub.accept_fan_out,
                 on_back=self.repair.check_soon,
             )
+        # How to send everybody away, and whether that goes on; only our own server can.
+        self._drain: Callable[[], None] | None = None
+        self._is_draining: Callable[[], bool] = lambda: False
         self._tasks: list[asyncio.Task[None]] = []
         # When the event loop last came round; the health check reads it from another thread.
         self._beat = time.monotonic()
@@ -56,8 +59,13 @@ class Gateway:
             parts.append(self.doorbell.run)
         self._tasks = [asyncio.create_task(_keep_running(part)) for part in parts]
 
+    def on_drain(self, start: Callable[[], None], is_running: Callable[[], bool]) -> None:
+        """Take how the server is drained, and how to know that it is."""
+        self._drain, self._is_draining = start, is_running
+
     def serve_internal(self) -> None:
-        """Serve metrics and health from a thread of their own."""
+        """Serve metrics, health and drain from a thread of their own; in the event loop."""
+        loop, drain = asyncio.get_running_loop(), self._drain
         build.announce("gateway")
         metrics.start_gateway_at_zero(namespaces.names())
         health.serve(
@@ -69,7 +77,9 @@ class Gateway:
                 "event_loop": self._stuck,
                 "database": lambda: self.database.outage,
                 "layer": self._deaf,
+                "drain": lambda: "clients are sent away" if self._is_draining() else None,
             },
+            actions={"/drain": lambda: loop.call_soon_threadsafe(drain)} if drain else {},
         )
 
     async def stop(self) -> None:

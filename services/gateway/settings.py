@@ -29,6 +29,22 @@ CARILLON_GATEWAY_DATABASE_THREADS = env.integer(
     "CARILLON_GATEWAY_DATABASE_THREADS", 4, minimum=1, maximum=64
 )
 
+# Of a message or a frame from a client.
+CARILLON_GATEWAY_MESSAGE_BYTES = env.integer(
+    "CARILLON_GATEWAY_MESSAGE_BYTES", 64 * 1024, minimum=1_024, maximum=16 * 1024 * 1024
+)
+# A peer that is gone without a word is noticed after both of these at most.
+CARILLON_GATEWAY_PING_SECONDS = env.seconds(
+    "CARILLON_GATEWAY_PING_SECONDS", 25, minimum=1, maximum=600
+)
+CARILLON_GATEWAY_PONG_SECONDS = env.seconds(
+    "CARILLON_GATEWAY_PONG_SECONDS", 8, minimum=1, maximum=600
+)
+# Over how long a full gateway sends its clients away before it ends.
+CARILLON_GATEWAY_DRAIN_SECONDS = env.seconds("CARILLON_GATEWAY_DRAIN_SECONDS", 10, maximum=3_600)
+# Whose X-Real-IP is believed: those of nginx.
+CARILLON_GATEWAY_PROXIES = env.networks("CARILLON_GATEWAY_PROXIES", "127.0.0.1/32,::1/128")
+
 # Deliberately without a "default": consumers publish through the log, never through the layer,
 # and the doorbell is the layer's one member (it makes its own object, which it can replace).
 CHANNEL_LAYERS: dict[str, object] = {}

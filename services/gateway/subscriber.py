@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from services.gateway import plain
 from services.gateway.database import DatabaseThreads
-from services.gateway.hub import Hold, LiveChannel, Member, Verdict
+from services.gateway.hub import Hold, LiveChannel, Verdict
 from services.gateway.repair import Repair
+from services.gateway.transport.fanout import Member
 from shared.accounts.access import is_active
 from shared.realtime.exceptions import RealtimeError
 from shared.realtime.history import Recovery, recover
@@ -114,12 +115,11 @@ class Subscriber:
             (live, _catch_up(live, hold, self._since[live.channel], self._recoveries[live.channel]))
             for live, hold in self._held
         ]
-        connection.send(
-            plain.established({live.channel: each.position for live, each in caught_up})
+        greeting = plain.established({live.channel: each.position for live, each in caught_up})
+        connection.send_catch_up(
+            [greeting, *(frame for _, each in caught_up for frame in each.frames)]
         )
-        for live, each in caught_up:
-            for frame in each.frames:
-                connection.send(frame)
+        for live, _ in caught_up:
             self._hub.join(live, connection)
             self._joined.append(live)
         self._let_go()

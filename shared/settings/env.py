@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Collection
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -30,6 +31,7 @@ __all__ = [
     "languages",
     "listing",
     "modules",
+    "networks",
     "origins",
     "path",
     "preset",
@@ -83,21 +85,36 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     )
 
 
-def seconds(name: str, default: float, *, maximum: float = 86_400) -> float:
-    """Return a duration in seconds, 0 included."""
+def seconds(name: str, default: float, *, minimum: float = 0, maximum: float = 86_400) -> float:
+    """Return a duration in seconds, both bounds included."""
     value = text(name, str(default))
     try:
         number = float(value)
     except ValueError:
         number = -1
-    if 0 <= number <= maximum:
+    if minimum <= number <= maximum:
         return number
-    raise ImproperlyConfigured(f"{name} is {value!r}: write seconds from 0 to {maximum:g}.")
+    raise ImproperlyConfigured(
+        f"{name} is {value!r}: write seconds from {minimum:g} to {maximum:g}."
+    )
 
 
 def listing(name: str) -> list[str]:
     """Return the comma-separated parts, without blanks; an unset variable is an empty list."""
     return [part.strip() for part in text(name, "").split(",") if part.strip()]
+
+
+def networks(name: str, default: str) -> list[str]:
+    """Return a comma-separated list of IP addresses or networks."""
+    found = [item.strip() for item in text(name, default).split(",") if item.strip()]
+    for item in found:
+        try:
+            ip_network(item)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} has {item!r}: write addresses or networks such as 10.0.0.0/8."
+            ) from error
+    return found
 
 
 def languages(name: str) -> list[tuple[str, str]]:

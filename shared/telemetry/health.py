@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -21,6 +22,7 @@ def serve(
     registry: Callable[[], CollectorRegistry],
     live: Mapping[str, Check],
     ready: Mapping[str, Check],
+    actions: Mapping[str, Callable[[], object]] = MappingProxyType({}),
 ) -> ThreadingHTTPServer:
     """
     Serve the internal endpoints from a thread and return the server; `shutdown()` ends it.
@@ -31,6 +33,7 @@ def serve(
         registry: gives the metrics to expose, asked anew for each scrape.
         live: checks whose failure means that only a restart helps; never a dependency.
         ready: checks whose failure means that no new work should come here.
+        actions: by path, what a POST starts; called in a thread.
 
     Raises:
         OSError: the port is taken.
@@ -49,6 +52,15 @@ def serve(
                     self._report(ready)
                 case _:
                     self._answer(404, b"not found\n")
+
+        def do_POST(self) -> None:
+            # Whatever was sent along is not read.
+            self.close_connection = True
+            if (action := actions.get(self.path)) is None:
+                self._answer(404, b"not found\n")
+            else:
+                action()
+                self._answer(202, b"begun\n")
 
         def _report(self, checks: Mapping[str, Check]) -> None:
             failing = {name: words for name, check in checks.items() if (words := check())}

@@ -127,6 +127,32 @@ GAPS = Counter("carillon_gateway_gaps_total", "Holes found in a channel's delive
 GAP_REPAIR_DURATION = Histogram(
     "carillon_gateway_gap_repair_duration_seconds", "From finding a hole to having filled it."
 )
+RECEIVED_BYTES = Counter(
+    "carillon_gateway_received_bytes_total", "Bytes of messages from clients, without framing."
+)
+SENT_BYTES = Counter(
+    "carillon_gateway_sent_bytes_total", "Bytes of frames for clients, by groups or one by one."
+)
+SEND_QUEUE_BYTES = Gauge(
+    "carillon_gateway_send_queue_bytes",
+    "Bytes for clients that their sockets have not taken yet.",
+    multiprocess_mode="livesum",
+)
+PING_RTT = Histogram(
+    "carillon_gateway_ping_rtt_seconds",
+    "From a ping to its pong.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 8),
+)
+FAST_PATH = Gauge(
+    "carillon_gateway_fast_path",
+    "1 while frames go to sockets past Twisted's buffers.",
+    multiprocess_mode="livemostrecent",
+)
+DRAINING = Gauge(
+    "carillon_gateway_draining",
+    "1 once the gateway sends its clients away.",
+    multiprocess_mode="livemostrecent",
+)
 BROKER_CONNECTED = Gauge(
     "carillon_gateway_broker_connected",
     "1 while bells reach this gateway through RabbitMQ.",

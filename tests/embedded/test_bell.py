@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,8 +19,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Member:
     """A connection that tells which thread it was written to in."""
 
+    wire = None
+
     def __init__(self) -> None:
         self.frames: asyncio.Queue[str] = asyncio.Queue()
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            self.send(frame)
 
     def send(self, frame: str) -> None:
         # Raises in any thread but the event loop's.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import settings
@@ -18,11 +19,17 @@ EPOCH = "e-1"
 class Recorder:
     """A member that keeps what it is given."""
 
+    wire = None
+
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
 
     def send(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            self.send(frame)
 
     @property
     def offsets(self) -> list[int]:

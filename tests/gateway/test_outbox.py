@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.gateway.closecodes import CloseCode
-from services.gateway.outbox import Outbox
+from services.gateway.outbox import QueuedOutbox
 from tests.gateway.peer import eventually
 
 
@@ -37,7 +37,7 @@ class Socket:
 async def test_order_is_kept() -> None:
     """Frames are written in the order they were added, the close after them."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     for number in range(100):
         outbox.send(str(number))
     outbox.close(CloseCode.PERMISSION_DENIED)
@@ -51,7 +51,7 @@ async def test_order_is_kept() -> None:
 async def test_first_close_wins() -> None:
     """A connection is closed once, with the first code."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     outbox.close(CloseCode.BAD_REQUEST)
     outbox.close(CloseCode.SLOW)
     await socket.until(1)
@@ -63,7 +63,7 @@ async def test_first_close_wins() -> None:
 async def test_slow_reader() -> None:
     """A reader that leaves 256 KiB waiting for a second is closed; what waited is let go."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     socket.flowing.clear()
     for _ in range(6):
         outbox.send("x" * 64 * 1024)
@@ -77,7 +77,7 @@ async def test_slow_reader() -> None:
 async def test_flood() -> None:
     """However quick it comes, no more than 8 MiB waits for one reader."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     socket.flowing.clear()
     for _ in range(128):
         outbox.send("x" * 64 * 1024)
@@ -89,7 +89,7 @@ async def test_flood() -> None:
 async def test_burst_is_no_slow_reader() -> None:
     """A megabyte added in one step is written to a reader that takes it."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     for number in range(16):
         outbox.send(str(number) + "x" * 64 * 1024)
     await socket.until(16)
@@ -99,7 +99,7 @@ async def test_burst_is_no_slow_reader() -> None:
 async def test_written_frames_count_no_more() -> None:
     """What was written makes room: any amount passes a reader that keeps up."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     for number in range(100):
         outbox.send("x" * 64 * 1024)
         await socket.until(number + 1)
@@ -109,7 +109,7 @@ async def test_written_frames_count_no_more() -> None:
 async def test_abandon_stops_writing() -> None:
     """Of a connection that is gone nothing goes on, whatever is added."""
     socket = Socket()
-    outbox = Outbox(socket.send, "chat")
+    outbox = QueuedOutbox(socket.send, "chat")
     outbox.send("one")
     outbox.abandon()
     outbox.send("two")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -225,8 +225,14 @@ class SlowFirstAnswer(DatabaseThreads):
 
 
 class Listener:
+    wire = None
+
     def __init__(self) -> None:
         self.frames: list[dict[str, object]] = []
+
+    def send_catch_up(self, frames: Sequence[str]) -> None:
+        for frame in frames:
+            self.send(frame)
 
     def send(self, frame: str) -> None:
         self.frames.append(json.loads(frame))

@@ -18,7 +18,7 @@ from services.gateway.runtime import the_gateway
 from shared.notifications.namespaces import ANNOUNCEMENTS
 from shared.realtime.positions import NOWHERE, Position
 
-__all__ = ["ChannelConsumer", "position_of"]
+__all__ = ["ChannelConsumer", "position_of", "wire_of"]
 
 
 class ChannelConsumer(AsyncWebsocketConsumer):
@@ -30,7 +30,7 @@ class ChannelConsumer(AsyncWebsocketConsumer):
         arguments = scope["url_route"]["kwargs"]
         self.channel = f"{arguments['namespace']}:{arguments['topic']}"
         self.connection = PlainConnection(
-            the_gateway(), scope["user"], arguments["namespace"], send
+            the_gateway(), scope["user"], arguments["namespace"], send, wire_of(scope)
         )
         try:
             await super().__call__(scope, receive, send)
@@ -55,6 +55,11 @@ class ChannelConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         self.connection.close(code)
+
+
+def wire_of(scope: Any) -> Any:
+    """Return the connection's wire, which only our own server offers."""
+    return scope.get("extensions", {}).get("carillon.wire", {}).get("wire")
 
 
 def position_of(scope: Any, name: str) -> Position | None:

@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from channels.consumer import get_handler_name
 from channels.generic.websocket import WebsocketConsumer
 
-from services.gateway.consumers.channel import position_of
+from services.gateway.consumers.channel import position_of, wire_of
 from services.gateway.plain_connection import PlainConnection
 from services.gateway.runtime import the_gateway
 from shared.notifications.namespaces import ANNOUNCEMENTS, UserNamespace, user_channel
@@ -37,7 +37,9 @@ class NotificationConsumer(WebsocketConsumer):
     channel_layer_alias = "none"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.connection = PlainConnection(the_gateway(), scope["user"], UserNamespace.name, send)
+        self.connection = PlainConnection(
+            the_gateway(), scope["user"], UserNamespace.name, send, wire_of(scope)
+        )
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -1,0 +1,74 @@
+"""
+`python -m services.gateway`: one gateway.
+
+SIGTERM or SIGINT drains it: clients are sent away over CARILLON_GATEWAY_DRAIN_SECONDS. The second
+one ends it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+# First of all: it chooses Twisted's reactor, and sets Django up.
+from services.gateway.asgi import application  # isort: skip
+
+from django.conf import settings
+from twisted.internet import reactor
+
+from services.gateway.runtime import the_gateway
+from services.gateway.transport.drain import Drain
+from services.gateway.transport.selftest import SelfTestFailed, self_test
+from services.gateway.transport.server import GatewayServer
+from shared.telemetry import metrics
+
+logger = logging.getLogger("services.gateway")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-e", "--endpoint", action="append", help="in Twisted's words; repeatable")
+    where.add_argument("-p", "--port", type=int, default=8000, help="8000 unless given")
+    parser.add_argument("-b", "--bind", default="127.0.0.1", help="127.0.0.1 unless given")
+    options = parser.parse_args(arguments)
+    address = options.bind.replace(":", r"\:")
+    endpoints = options.endpoint or [f"tcp:port={options.port}:interface={address}:backlog=4096"]
+    try:
+        self_test()
+    except SelfTestFailed as error:
+        is_fast = False
+        # Its words are all there is to know.
+        logger.error(  # noqa: TRY400
+            "The fast path is off, because its self-test failed: %s.", error
+        )
+    else:
+        is_fast = True
+    metrics.FAST_PATH.set(is_fast)
+    server = GatewayServer(
+        application,
+        endpoints,
+        max_message_bytes=settings.CARILLON_GATEWAY_MESSAGE_BYTES,
+        ping_seconds=settings.CARILLON_GATEWAY_PING_SECONDS,
+        pong_seconds=settings.CARILLON_GATEWAY_PONG_SECONDS,
+        proxies=settings.CARILLON_GATEWAY_PROXIES,
+        is_fast=is_fast,
+    )
+    drain = Drain(server, settings.CARILLON_GATEWAY_DRAIN_SECONDS)
+    the_gateway().on_drain(drain.start, lambda: drain.is_running)
+    reactor.callWhenRunning(_listen_to_signals, drain)
+    server.run()
+    return 1 if server.abort_start else 0
+
+
+def _listen_to_signals(drain: Drain) -> None:
+    loop = asyncio.get_event_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.start_or_stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

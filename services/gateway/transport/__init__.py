@@ -1,0 +1,1 @@
+"""How frames get to sockets: Daphne's server with its way of writing replaced, and bounded."""

@@ -1,0 +1,149 @@
+"""The HTTP of a gateway: handshakes of WebSockets, and short answers to everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daphne.http_protocol import WebRequest
+from twisted.web import http
+
+from shared.telemetry import metrics
+
+__all__ = ["HandshakeChannel", "HandshakeFactory", "HandshakeRequest"]
+
+_HEADER_BYTES = 16 * 1024
+_HEADERS = 100
+_WORDS = {
+    400: "Bad Request",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    426: "Upgrade Required",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+_EXTRA = {405: b"Allow: GET\r\n", 426: b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+
+
+class HandshakeRequest(WebRequest):
+    """A request that must be a handshake."""
+
+    def process(self) -> Any:
+        if status := self._refusal():
+            self.channel.refuse(status)
+            return None
+        self.channel.is_upgraded = True
+        return super().process()
+
+    def _refusal(self) -> int | None:
+        headers = self.requestHeaders
+        if self.method != b"GET":
+            return 405
+        if self.clientproto != b"HTTP/1.1" or len(headers.getRawHeaders(b"Host", [])) != 1:
+            return 400
+        upgrades = b",".join(headers.getRawHeaders(b"Upgrade", [])).lower().split(b",")
+        if b"websocket" not in [upgrade.strip() for upgrade in upgrades]:
+            return 426
+        if self.channel.factory.server.is_draining:
+            metrics.HANDSHAKES_REJECTED.labels(reason="draining").inc()
+            return 503
+        versions = headers.getRawHeaders(b"Sec-WebSocket-Version", [])
+        keys = headers.getRawHeaders(b"Sec-WebSocket-Key", [])
+        if versions != [b"13"]:
+            return 426 if len(versions) == 1 and versions[0].strip().isdigit() else 400
+        return None if len(keys) == 1 else 400
+
+
+class HandshakeChannel(http.HTTPChannel):
+    """One connection until its upgrade: few, small headers, soon, and never a body."""
+
+    requestFactory = HandshakeRequest
+    totalHeadersSize = _HEADER_BYTES
+    maxHeaders = _HEADERS
+    length: int | None
+    # Set when the connection belongs to a WebSocket, or was refused.
+    is_upgraded = False
+    _is_refused = False
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.factory.server.arrivals.add(self)
+
+    def judge_arrival(self) -> None:
+        """Close where the headers have not come in time, a byte now and then or not."""
+        if self.is_upgraded or self._is_refused:
+            return
+        if self.transport is not None and self.transport.connected:
+            self.refuse(408)
+
+    def refuse(self, status: int) -> None:
+        """Answer with a status and close."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        words = f"{status} {_WORDS[status]}"
+        body = f"{words}\n".encode()
+        head = (
+            f"HTTP/1.1 {words}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n"
+        )
+        self.transport.write(head.encode() + _EXTRA.get(status, b"") + b"\r\n" + body)
+        self.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        # After a refusal whatever else comes is not read, however much it is.
+        if not self._is_refused:
+            super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> Any:
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self.refuse(431)
+            return None
+        return super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(431)
+
+    def headerReceived(self, line: bytes) -> bool:
+        if self._receivedHeaderCount >= self.maxHeaders:
+            self.refuse(431)
+            return False
+        return bool(super().headerReceived(line))
+
+    def allHeadersReceived(self) -> None:
+        if self.length != 0:
+            # Of known or unknown length: a handshake has none, and none is ever spooled.
+            self.refuse(413)
+            self.length = 0
+            return
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        if not self._is_refused:
+            super().allContentReceived()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(400)
+
+
+class HandshakeFactory(http.HTTPFactory):
+    """Makes channels; HTTP/2, which browsers do not use for this, is not offered."""
+
+    protocol = HandshakeChannel
+
+    def __init__(self, server: Any) -> None:
+        # The arrivals' deadline is the bound; a timer for each connection is not needed.
+        super().__init__(timeout=None)
+        self.server = server
+
+    def buildProtocol(self, addr: Any) -> Any:
+        channel = HandshakeChannel()
+        channel.factory = self
+        channel.timeOut = None
+        return channel
+
+    def startFactory(self) -> None:
+        """Do nothing: Twisted would keep a clock for an access log, which nginx writes."""
+
+    def stopFactory(self) -> None:
+        """Do nothing, see above."""
