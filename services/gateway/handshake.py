@@ -8,14 +8,10 @@ Origin is known to be ours.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 from typing import Any
 
 from channels.sessions import CookieMiddleware
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.http import HttpRequest
 
 from services.gateway.database import DatabaseAway
 from services.gateway.runtime import the_gateway
@@ -64,18 +60,11 @@ class SessionUser:
     async def _authenticate(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         try:
-            user = await the_gateway().database.run(_user_of, key) if key else AnonymousUser()
+            user = await the_gateway().arrivals.user(key) if key else None
         except DatabaseAway:
             await refuse(receive, send, "capacity")
             return
-        if user.is_authenticated:
+        if user is not None:
             await self._application({**scope, "user": user}, receive, send)
         else:
             await refuse(receive, send, "auth")
-
-
-def _user_of(session_key: str) -> AbstractBaseUser | AnonymousUser:
-    # Django's own check of backend, active user and session hash, on a request made for it.
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(request)

@@ -12,11 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import plain
+from services.gateway.arrivals import NotSubscribed, Since
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, Send, WireOutbox
-from services.gateway.subscriber import NotSubscribed, Since, Subscriber
+from services.gateway.subscriber import Subscriber
 from shared.accounts.access import is_active
 from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
 from shared.realtime.namespaces import Outcome, namespace_of
@@ -73,7 +74,7 @@ class PlainConnection:
         self._kind = kind
         self._send = send
         self._wire = wire
-        self._subscriber = Subscriber(gateway.repair, gateway.database)
+        self._subscriber = Subscriber(gateway.repair, gateway.arrivals)
         # None until the handshake is accepted.
         self._outbox: Outbox | None = None
         # Why it must not be opened anymore, once somebody has said so.

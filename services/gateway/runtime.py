@@ -11,6 +11,7 @@ from functools import cache
 from django.conf import settings
 from prometheus_client import REGISTRY
 
+from services.gateway.arrivals import Arrivals
 from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
 from services.gateway.repair import Repair
@@ -32,6 +33,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.database = DatabaseThreads()
+        self.arrivals = Arrivals(self.database)
         self.doorbell: Doorbell | None = None
         self.repair = Repair(self.database, bells_are_down=self._bells_are_down)
         self.revocations = Revocations(self.repair, self.database)

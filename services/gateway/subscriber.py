@@ -7,16 +7,14 @@ between what the log gave and what the group gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.gateway import plain
-from services.gateway.database import DatabaseThreads
+from services.gateway.arrivals import Arrivals, NotSubscribed, Since
 from services.gateway.hub import Hold, LiveChannel, Verdict
 from services.gateway.repair import Repair
 from services.gateway.transport.fanout import Member
-from shared.accounts.access import is_active
 from shared.realtime.exceptions import RealtimeError
 from shared.realtime.history import Recovery, recover
 from shared.realtime.namespaces import namespace_of
@@ -26,17 +24,10 @@ from shared.telemetry import metrics
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["NotSubscribed", "Since", "Subscriber"]
+__all__ = ["Subscriber"]
 
 # Reads until a catch-up that does not come together is given up.
 _ROUNDS = 5
-
-# Where a client stood in each channel it wants; None for "from now on".
-type Since = Mapping[str, Position | None]
-
-
-class NotSubscribed(Exception):
-    """A channel that is not there or not for this user; which of both is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +39,10 @@ class _CatchUp:
 class Subscriber:
     """The channels of one connection."""
 
-    def __init__(self, repair: Repair, database: DatabaseThreads) -> None:
+    def __init__(self, repair: Repair, arrivals: Arrivals) -> None:
         self._repair = repair
         self._hub = repair.hub
-        self._database = database
+        self._arrivals = arrivals
         self._since: Since = {}
         self._held: list[tuple[LiveChannel, Hold]] = []
         self._recoveries: dict[str, Recovery] = {}
@@ -75,7 +66,7 @@ class Subscriber:
         for channel in since:
             live = self._hub.open(channel)
             self._held.append((live, live.hold()))
-        self._recoveries = await self._database.run(_recover_all, user, since)
+        self._recoveries = await self._arrivals.recover(user, since)
         for live, hold in self._held:
             await self._meet(live, hold)
 
@@ -95,7 +86,7 @@ class Subscriber:
             if _before(recovery.head, hold.complete_from):
                 # Another connection has set the channel out from a later read than ours.
                 since = self._since[live.channel]
-                self._recoveries[live.channel] = await self._database.run(
+                self._recoveries[live.channel] = await self._arrivals.database.run(
                     recover, live.channel, since
                 )
             elif _before(live.position, recovery.head):
@@ -136,16 +127,6 @@ class Subscriber:
             live, hold = self._held.pop()
             live.release(hold)
             self._hub.close_idle(live)
-
-
-def _recover_all(user: AbstractUser, since: Since) -> dict[str, Recovery]:
-    # The session's user was read before the connection could hear of a revocation.
-    if not is_active(user):
-        raise NotSubscribed("no longer active")
-    for channel in since:
-        if not namespace_of(channel).can_subscribe(user, channel):
-            raise NotSubscribed(channel)
-    return {channel: recover(channel, position) for channel, position in since.items()}
 
 
 def _before(position: Position | None, other: Position | None) -> bool:

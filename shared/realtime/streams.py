@@ -8,7 +8,7 @@ next writer sees the head that this one leaves, or, after a rollback, the one it
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +32,7 @@ __all__ = [
     "read",
     "redact",
     "touch",
+    "touch_many",
 ]
 
 _PAGE = 200
@@ -56,6 +57,15 @@ _HEADS_SQLITE = """
     SELECT s.id, s.epoch, s.head, d.incarnation
     FROM realtime_stream s, realtime_deployment d
     WHERE d.id = 1 AND s.id IN (SELECT value FROM json_each(%s))
+"""
+_HEADS_OF_POSTGRESQL = """
+    SELECT s.channel, s.id, s.epoch, s.head, d.incarnation
+    FROM realtime_stream s, realtime_deployment d WHERE d.id = 1 AND s.channel = ANY(%s)
+"""
+_HEADS_OF_SQLITE = """
+    SELECT s.channel, s.id, s.epoch, s.head, d.incarnation
+    FROM realtime_stream s, realtime_deployment d
+    WHERE d.id = 1 AND s.channel IN (SELECT value FROM json_each(%s))
 """
 
 
@@ -82,6 +92,24 @@ def head(channel: str) -> Head | None:
         cursor.execute(_HEAD, [channel])
         row = cursor.fetchone()
     return None if row is None else _head(row)
+
+
+def touch_many(channels: Collection[str]) -> dict[str, Head]:
+    """Return where channels' streams stand, in one statement, making those that are not there."""
+    found = _heads_of(channels)
+    if missing := set(channels) - found.keys():
+        _create(sorted(missing))
+        found |= _heads_of(missing)
+    return found
+
+
+def _heads_of(channels: Collection[str]) -> dict[str, Head]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_HEADS_OF_POSTGRESQL, [list(channels)])
+        else:
+            cursor.execute(_HEADS_OF_SQLITE, [msgspec.json.encode(list(channels)).decode()])
+        return {row[0]: _head(row[1:]) for row in cursor.fetchall()}
 
 
 def heads(stream_ids: Sequence[int]) -> list[Head]:

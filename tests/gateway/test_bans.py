@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from services.gateway import revocations
+from services.gateway.arrivals import Arrivals
 from services.gateway.database import DatabaseAway, DatabaseThreads
 from services.gateway.plain_connection import PlainConnection
 from services.gateway.revocations import Revocations
@@ -196,7 +197,7 @@ class Interrupted(DatabaseThreads):
         self._before = before
 
     async def run[**P, R](self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        if call.__name__ != "_recover_all":
+        if call.__name__ != "_recoveries":
             return await super().run(call, *args, **kwargs)
         if self._before:
             await super().run(self._act)
@@ -220,13 +221,10 @@ async def test_banned_during_the_handshake(
 ) -> None:
     """Whether the ban comes before the read of the handshake or after it, it is refused."""
     cookie = cookie_of(bob)
-    threads, gateway.database = (
-        gateway.database,
-        Interrupted(lambda: ban(staff, bob), before=before),
-    )
+    interrupted = Interrupted(lambda: ban(staff, bob), before=before)
+    gateway.arrivals = Arrivals(interrupted)
     assert not await Peer(path, cookie).connects()
-    gateway.database.close()
-    gateway.database = threads
+    interrupted.close()
     assert value("users") == 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from services.gateway.arrivals import Arrivals
 from services.gateway.database import DatabaseThreads
 from services.gateway.runtime import Gateway
 from services.gateway.subscriber import Subscriber
@@ -218,7 +219,7 @@ class SlowFirstAnswer(DatabaseThreads):
 
     async def run[**P, R](self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         answer = await super().run(call, *args, **kwargs)
-        if call.__name__ == "_recover_all" and not self.read.is_set():
+        if call.__name__ == "_recoveries" and not self.read.is_set():
             self.read.set()
             await self.may_arrive.wait()
         return answer
@@ -246,7 +247,7 @@ async def test_two_first_readers_of_a_channel(
     head = await gateway.database.run(streams.touch, "chat:lobby")
     where = {"chat:lobby": head.position}
     database = SlowFirstAnswer()
-    slow, quick = (Subscriber(gateway.repair, database) for _ in range(2))
+    slow, quick = (Subscriber(gateway.repair, Arrivals(database)) for _ in range(2))
     first, second = Listener(), Listener()
 
     preparing = asyncio.create_task(slow.prepare(alice, where))

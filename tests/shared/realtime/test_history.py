@@ -8,7 +8,13 @@ from pytest_django import DjangoAssertNumQueries
 from shared.broker.wire import Published
 from shared.realtime import deployment
 from shared.realtime.exceptions import UnrecoverablePosition
-from shared.realtime.history import RECOVERY_BYTES, RECOVERY_PUBLICATIONS, history, recover
+from shared.realtime.history import (
+    RECOVERY_BYTES,
+    RECOVERY_PUBLICATIONS,
+    history,
+    recover,
+    recover_many,
+)
 from shared.realtime.models import Publication
 from shared.realtime.positions import Position
 from shared.realtime.publish import Draft, publish_many
@@ -168,3 +174,26 @@ class TestRecover:
             assert recover(CHANNEL, Position(head.epoch, 1)).recovered
         with django_assert_num_queries(1):
             recover(CHANNEL, head)
+
+
+def test_recover_many(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """Many clients' places are looked up in one statement; each is told as if it were alone."""
+    head = fill(5)
+    other = publish_many([Draft("notes:b", {"n": 1})])[0]
+    at_other = Position(other.epoch, other.offset)
+    wanted = [
+        (CHANNEL, None),
+        (CHANNEL, head),
+        ("notes:b", None),
+        ("notes:b", at_other),
+        (CHANNEL, Position("another", 3)),
+    ]
+    with django_assert_num_queries(1):
+        found = recover_many(wanted)
+    assert [each.head for each in found] == [head, head, at_other, at_other, head]
+    assert [each.recovered for each in found] == [True, True, True, True, False]
+    behind = [(CHANNEL, Position(head.epoch, 3)), ("notes:new", None), (CHANNEL, head)]
+    missed, new, none = recover_many(behind)
+    assert [each.offset for each in missed.publications] == [4, 5]
+    assert (new.head.offset, new.recovered, none.publications) == (0, True, [])
+    assert recover_many([]) == []

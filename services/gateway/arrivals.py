@@ -1,0 +1,97 @@
+"""Arrivals: what connections need of the database before they are open, for many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from services.gateway.batches import Batch
+from services.gateway.database import DatabaseThreads
+from shared.accounts.access import active_among
+from shared.accounts.sessions import users_of
+from shared.realtime.history import Recovery, recover_many
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.positions import Position
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+__all__ = ["Arrival", "Arrivals", "NotSubscribed", "Since"]
+
+# Where a client stood in each channel it wants; None for "from now on".
+type Since = Mapping[str, Position | None]
+
+
+class NotSubscribed(Exception):
+    """A channel that is not there or not for this user; which of both is not told."""
+
+
+class Arrival(NamedTuple):
+    """A user who wants to hear some channels."""
+
+    user: AbstractUser
+    since: Since
+
+
+class Arrivals:
+    """Reads sessions, permissions and what was missed, with few statements for many connections."""
+
+    def __init__(self, database: DatabaseThreads) -> None:
+        self.database = database
+        self._users = Batch[str, AbstractBaseUser | None](database, _users)
+        self._recoveries = Batch[Arrival, dict[str, Recovery]](database, _recoveries)
+
+    async def user(self, session_key: str) -> AbstractBaseUser | None:
+        """
+        Return the user who is signed in with a session.
+
+        Raises:
+            DatabaseAway: sessions cannot be read now.
+        """
+        return await self._users.ask(session_key)
+
+    async def recover(self, user: AbstractUser, since: Since) -> dict[str, Recovery]:
+        """
+        Check that a user may hear channels, and read what was missed in each.
+
+        Raises:
+            NotSubscribed: the user may not hear one of them, or is not active anymore.
+            DatabaseAway: the log cannot be read now.
+        """
+        return await self._recoveries.ask(Arrival(user, since))
+
+
+def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | None]:
+    found = users_of(session_keys)
+    return [found.get(key) for key in session_keys]
+
+
+def _recoveries(arrivals: Sequence[Arrival]) -> list[dict[str, Recovery] | Exception]:
+    # The session's user was read before the connection could hear of a revocation.
+    active = active_among({arrival.user.pk for arrival in arrivals})
+    refusals = [_refusal(arrival, active) for arrival in arrivals]
+    wanted = [
+        (channel, position)
+        for arrival, refusal in zip(arrivals, refusals, strict=True)
+        if refusal is None
+        for channel, position in arrival.since.items()
+    ]
+    recovered = iter(recover_many(wanted))
+    return [
+        {channel: next(recovered) for channel in arrival.since} if refusal is None else refusal
+        for arrival, refusal in zip(arrivals, refusals, strict=True)
+    ]
+
+
+def _refusal(arrival: Arrival, active: set[int]) -> Exception | None:
+    if arrival.user.pk not in active:
+        return NotSubscribed("no longer active")
+    for channel in arrival.since:
+        try:
+            if not namespace_of(channel).can_subscribe(arrival.user, channel):
+                return NotSubscribed(channel)
+        except Exception as error:
+            return error
+    return None
