@@ -77,7 +77,8 @@ class WireOutbox(Outbox):
 
     @property
     def is_closing(self) -> bool:
-        return self._protocol.is_cut
+        # Not where the client closes: what it sent before that is taken.
+        return self._protocol.closed_with is not None
 
     @property
     def closed_with(self) -> int | None:

@@ -1,4 +1,8 @@
-"""The internal port: `/metrics`, `/livez` and `/readyz`, beside the process's request threads."""
+"""
+The internal port: `/metrics`, `/livez` and `/readyz`, beside the process's request threads.
+
+A POST may start something, such as a gateway's `/drain`; whoever reaches the port is an operator.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +62,9 @@ def serve(
             self.close_connection = True
             if (action := actions.get(self.path)) is None:
                 self._answer(404, b"not found\n")
+            elif "Origin" in self.headers:
+                # A page, open in a browser on this machine, whose site nobody knows.
+                self._answer(403, b"not from a browser\n")
             else:
                 action()
                 self._answer(202, b"begun\n")

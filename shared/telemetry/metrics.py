@@ -268,7 +268,7 @@ def start_gateway_at_zero(kinds: Sequence[str]) -> None:
         for series in (CHANNELS, SUBSCRIPTIONS, MESSAGES_SENT, DELIVERY_LATENCY):
             series.labels(kind=kind)
         MESSAGES_DROPPED.labels(kind=kind, reason="slow_consumer")
-    for reason in ("origin", "auth", "capacity", "protocol"):
+    for reason in ("origin", "auth", "capacity", "protocol", "draining"):
         HANDSHAKES_REJECTED.labels(reason=reason)
     for result in ("current", "behind", "error"):
         HEAD_CHECKS.labels(result=result)

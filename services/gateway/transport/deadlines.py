@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 __all__ = ["Deadlines"]
+
+logger = logging.getLogger(__name__)
 
 # Of those that are due, how many are looked at in one turn of the event loop.
 _SLICE = 500
@@ -26,6 +29,10 @@ class Deadlines[T]:
         self._things: deque[tuple[float, T]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
+    def __iter__(self) -> Iterator[T]:
+        # Of a copy, made in one step: metrics are read in another thread.
+        return iter([thing for _, thing in tuple(self._things)])
+
     def add(self, thing: T) -> None:
         """Call back for this thing when the time has passed."""
         loop = asyncio.get_running_loop()
@@ -39,7 +46,11 @@ class Deadlines[T]:
         for _ in range(_SLICE):
             if not self._things or self._things[0][0] > now:
                 break
-            self._when_due(self._things.popleft()[1])
+            try:
+                self._when_due(self._things.popleft()[1])
+            except Exception:
+                # The others' deadlines must not end with it.
+                logger.exception("A deadline's callback failed.")
         self._timer = None
         if self._things:
             self._timer = loop.call_at(max(now, self._things[0][0]), self._ring)

@@ -11,11 +11,13 @@ sent to that one: it `catch_up`s, and is ahead of the others until the group has
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 from services.gateway.transport.frames import text_frame
@@ -23,6 +25,8 @@ from services.gateway.transport.wire import Wire
 from shared.telemetry import metrics
 
 __all__ = ["FanOutGroup", "Member"]
+
+logger = logging.getLogger(__name__)
 
 # Sockets that are written to in one turn of the event loop; about 8 ms.
 _SLICE = 1_000
@@ -68,7 +72,9 @@ class FanOutGroup:
 
     def __init__(self, kind: str) -> None:
         """Take the namespace's name, for metrics."""
-        self._kind = kind
+        # Found once: to look a label up costs as much as a write.
+        self._sent = metrics.MESSAGES_SENT.labels(kind=kind)
+        self._latency = metrics.DELIVERY_LATENCY.labels(kind=kind)
         # Members without a wire, each with a queue of its own.
         self._others: set[Member] = set()
         # Idle wires, their descriptors beside them: a loop that touches only the array is twice as
@@ -76,7 +82,8 @@ class FanOutGroup:
         self._idle: list[Wire | None] = []
         self._descriptors = array("i")
         self._slots: dict[Wire, int] = {}
-        self._holes = 0
+        # Slots that were left while a round was under way.
+        self._holes: list[int] = []
         self._busy: set[Wire] = set()
         self._waiting: deque[tuple[bytes, float | None]] = deque()
         # How many of the waiting frames a wire has got already.
@@ -116,16 +123,18 @@ class FanOutGroup:
                 not to be counted as one.
         """
         if stamp is not None:
-            metrics.MESSAGES_SENT.labels(kind=self._kind).inc(len(self))
+            self._sent.inc(len(self))
         for other in self._others:
             other.send(payload)
         if not self._slots and not self._busy:
             self._observe([stamp])
             return
-        self._waiting.append((text_frame(payload.encode()), stamp))
+        frame = text_frame(payload.encode())
+        metrics.SENT_BYTES.inc(len(frame) * (len(self._slots) + len(self._busy)))
+        self._waiting.append((frame, stamp))
         if self._round is not None or self._is_due:
             return
-        if len(self._slots) <= _FEW:
+        if len(self._slots) + len(self._busy) <= _FEW:
             self._begin()
         else:
             self._come_back()
@@ -182,7 +191,11 @@ class FanOutGroup:
         if not had:
             wire.ahead += 1
         self._ahead[wire] = len(self._waiting)
-        wire.write_within_bound(b"".join([frame for frame, _ in self._waiting][had:]))
+        # In parts: a reader that takes each of them in time is not slow, however many there are.
+        for blob in _blobs(frame for frame, _ in islice(self._waiting, had, None)):
+            wire.write_within_bound(blob)
+            if wire.is_cut:
+                return
 
     # -- rounds --
 
@@ -221,7 +234,8 @@ class FanOutGroup:
             if had >= len(frames):
                 wire.make_idle()
             else:
-                wire.write_within_bound(b"".join(frames[had:]) if had else blob)
+                rest = b"".join(frames[had:]) if had else blob
+                _attempt(wire, wire.write_within_bound, rest)
         self._write_slice(self._round)
 
     def _write_slice(self, current: _Round) -> None:
@@ -235,35 +249,35 @@ class FanOutGroup:
                 try:
                     if (written := write(descriptor, blob)) != size:
                         short.append((slot, written))
-                except BlockingIOError:
-                    short.append((slot, 0))
                 except OSError:
-                    # The connection is lost; the reactor is about to notice.
-                    pass
+                    # The socket is full, or broken, which the transport finds out when it tries.
+                    short.append((slot, 0))
             slot += 1
         for wire, written in [(self._idle[slot], written) for slot, written in short]:
             if wire is not None:
                 # Half a frame may be out: what is left of it must follow, bound or not.
-                wire.write(blob[written:])
+                _attempt(wire, wire.write, blob[written:])
         if current.cursor < current.end:
             self._come_back()
             return
         for wire in tuple(current.late):
             if wire in current.late:
                 del current.late[wire]
-                wire.write_within_bound(blob)
+                _attempt(wire, wire.write_within_bound, blob)
         self._round = None
-        if self._holes:
-            self._close_holes()
+        # From the last one on: what stands at the end is then a wire, or the hole itself.
+        for slot in sorted(self._holes, reverse=True):
+            self._close_up(slot)
+        self._holes.clear()
         self._observe(current.stamps)
         if self._waiting:
             self._come_back()
 
     def _observe(self, stamps: list[float | None]) -> None:
-        now, series = time.time(), metrics.DELIVERY_LATENCY.labels(kind=self._kind)
+        now = time.time()
         for stamp in stamps:
             if stamp is not None:
-                series.observe(max(0.0, now - stamp))
+                self._latency.observe(max(0.0, now - stamp))
 
     # -- slots --
 
@@ -281,17 +295,38 @@ class FanOutGroup:
             # The round walks by slots: nobody moves while it is under way.
             self._idle[slot] = None
             self._descriptors[slot] = _HOLE
-            self._holes += 1
-            return slot
-        last, descriptor = self._idle.pop(), self._descriptors.pop()
-        if last is not None and last is not wire:
-            self._idle[slot], self._descriptors[slot] = last, descriptor
-            self._slots[last] = slot
+            self._holes.append(slot)
+        else:
+            self._close_up(slot)
         return slot
 
-    def _close_holes(self) -> None:
-        left = [(w, d) for w, d in zip(self._idle, self._descriptors, strict=True) if w is not None]
-        self._idle = [wire for wire, _ in left]
-        self._descriptors = array("i", [descriptor for _, descriptor in left])
-        self._slots = {wire: slot for slot, (wire, _) in enumerate(left)}
-        self._holes = 0
+    def _close_up(self, slot: int) -> None:
+        """Have the last wire fill a slot that was left."""
+        last, descriptor = self._idle.pop(), self._descriptors.pop()
+        if slot < len(self._idle):
+            assert last is not None, "holes are closed from the last one on"
+            self._idle[slot], self._descriptors[slot] = last, descriptor
+            self._slots[last] = slot
+
+
+def _blobs(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Join frames to writes of a size that a buffer may take at once."""
+    joined: list[bytes] = []
+    size = 0
+    for frame in frames:
+        if joined and size + len(frame) > _BLOB_BYTES:
+            yield b"".join(joined)
+            joined, size = [], 0
+        joined.append(frame)
+        size += len(frame)
+    yield b"".join(joined)
+
+
+def _attempt(wire: Wire, write: Callable[[bytes], None], data: bytes) -> None:
+    """Write to one wire; what fails there must not keep a round from the others, or from ending."""
+    try:
+        write(data)
+    except Exception:
+        logger.exception("A connection could not be written to, and is dropped.")
+        wire.cut()
+        asyncio.get_running_loop().call_soon(wire.drop)

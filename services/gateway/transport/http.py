@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+from weakref import ref
 
 from daphne.http_protocol import WebRequest
+from daphne.utils import HEADER_NAME_RE, INVALID_HEADER_VALUE_BYTES
 from twisted.web import http
+from twisted.web.http_headers import Headers
 
 from shared.telemetry import metrics
 
 __all__ = ["HandshakeChannel", "HandshakeFactory", "HandshakeRequest"]
+
+logger = logging.getLogger(__name__)
 
 _HEADER_BYTES = 16 * 1024
 _HEADERS = 100
@@ -20,6 +26,7 @@ _WORDS = {
     413: "Content Too Large",
     426: "Upgrade Required",
     431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
     503: "Service Unavailable",
 }
 _EXTRA = {405: b"Allow: GET\r\n", 426: b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
@@ -32,13 +39,23 @@ class HandshakeRequest(WebRequest):
         if status := self._refusal():
             self.channel.refuse(status)
             return None
+        # Daphne knows no lists of protocols, and decodes what any client says of its address.
+        self.requestHeaders.setRawHeaders(b"Upgrade", [b"websocket"])
+        if not self.channel.factory.server.trusts(self.client):
+            self.requestHeaders.removeHeader(b"X-Real-IP")
         self.channel.is_upgraded = True
-        return super().process()
+        return super().process().addErrback(self._fail)
+
+    def _fail(self, failure: Any) -> None:
+        logger.error("A handshake failed.", exc_info=failure.value)
+        self.channel.refuse(500)
 
     def _refusal(self) -> int | None:
         headers = self.requestHeaders
         if self.method != b"GET":
             return 405
+        if not _are_legal(headers):
+            return 400
         if self.clientproto != b"HTTP/1.1" or len(headers.getRawHeaders(b"Host", [])) != 1:
             return 400
         upgrades = b",".join(headers.getRawHeaders(b"Upgrade", [])).lower().split(b",")
@@ -54,6 +71,15 @@ class HandshakeRequest(WebRequest):
         return None if len(keys) == 1 else 400
 
 
+def _are_legal(headers: Headers) -> bool:
+    # As Daphne has it, whose own answer to those that are not would never be sent.
+    return all(
+        HEADER_NAME_RE.fullmatch(name)
+        and not any(INVALID_HEADER_VALUE_BYTES.intersection(value) for value in values)
+        for name, values in headers.getAllRawHeaders()
+    )
+
+
 class HandshakeChannel(http.HTTPChannel):
     """One connection until its upgrade: few, small headers, soon, and never a body."""
 
@@ -67,7 +93,7 @@ class HandshakeChannel(http.HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.factory.server.arrivals.add(self)
+        self.factory.server.arrivals.add(ref(self))
 
     def judge_arrival(self) -> None:
         """Close where the headers have not come in time, a byte now and then or not."""

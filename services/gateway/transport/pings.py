@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from typing import Protocol
 
 __all__ = ["PingClock", "Pingable"]
+
+logger = logging.getLogger(__name__)
 
 _SLOTS = 256
 
@@ -49,4 +52,8 @@ class PingClock:
         self._timer = asyncio.get_running_loop().call_at(self._due, self._move)
         self._hand = (self._hand + 1) % _SLOTS
         for connection in tuple(self._slots[self._hand]):
-            connection.ping()
+            try:
+                connection.ping()
+            except Exception:
+                # The others' pings must not fail with it.
+                logger.exception("A ping failed.")

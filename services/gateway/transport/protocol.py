@@ -6,6 +6,7 @@ import asyncio
 import struct
 import time
 from typing import Any
+from weakref import ref
 
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
@@ -51,28 +52,35 @@ class GatewayProtocol(Wire, WebSocketProtocol):
     _ping_slot = -1
     _ping_number = 0
     _room: asyncio.Future[None] | None = None
+    # Off the fast path: whether the transport wants nothing more for now.
+    is_full = False
 
     # -- handshake --
 
     def onConnect(self, request: Any) -> Any:
         # Daphne would take a client's word for where the application is mounted.
         request.headers.pop("daphne-root-path", None)
-        if not self.factory.server_class.trusts(self.transport.getPeer()):
-            request.headers.pop("x-real-ip", None)
         # The HTTP channel, which else stays its producer and stops reading when writing is slow.
         self.transport.unregisterProducer()
-        self.factory.server_class.handshakes.add(self)
+        self.factory.server_class.handshakes.add(ref(self))
         return super().onConnect(request)
 
     def onOpen(self) -> None:
-        super().onOpen()
+        self._slim()
         self.is_fast = self.can_be_fast
         if self.is_fast:
             self.transport.wire = self
             if self.unsent():
                 self.is_busy = True
                 self.watch_stall()
+        else:
+            self.transport.registerProducer(_Room(self), True)
         self._ping_slot = self.server.pings.add(self)
+
+    def _slim(self) -> None:
+        # What only the handshake needs; it would be kept for as long as the connection is open.
+        for name in _LEFTOVERS:
+            self.__dict__.pop(name, None)
 
     @property
     def can_be_fast(self) -> bool:
@@ -108,28 +116,37 @@ class GatewayProtocol(Wire, WebSocketProtocol):
         self.transport.write(data)
 
     def write_within_bound(self, data: bytes) -> None:
-        if self._is_too_much(data):
+        while self._is_too_much(data):
             # Perhaps it only was not its turn: what ASGI sends in one tick waits for the next.
+            before = self.unsent()
             self.transport.reactor._readOrWrite(self.transport, False)
             if self.is_cut:
                 return
-            if self._is_too_much(data):
+            if self.unsent() == before:
                 self._give_up()
                 return
         self.transport.write(data)
+
+    def drop(self) -> None:
+        self.cut()
+        self.transport.abortConnection()
 
     def send_granted(self, frames: list[bytes]) -> None:
         """Send a catch-up, which does not count as too much while it is on its way."""
         if self.is_cut:
             return
         self.catch_up()
+        if self.is_cut:
+            return
         data = b"".join(frames)
+        metrics.SENT_BYTES.inc(len(data))
         self._granted += len(data)
         self.transport.write(data)
 
     def _is_too_much(self, data: bytes) -> bool:
-        waiting = self.unsent()
-        return waiting - min(waiting, self._granted) + len(data) > _UNSENT_BYTES
+        waiting = self.unsent() - self._granted
+        # What is too long by itself is no fault of the reader's.
+        return waiting > 0 and waiting + len(data) > _UNSENT_BYTES
 
     def _give_up(self) -> None:
         metrics.MESSAGES_DROPPED.labels(kind=self.kind, reason="slow_consumer").inc()
@@ -140,7 +157,7 @@ class GatewayProtocol(Wire, WebSocketProtocol):
         """Be told that the socket took all that waited."""
         self._granted = 0
         self.make_idle()
-        self._let_in()
+        self.let_in()
 
     def watch_stall(self) -> None:
         """See that the peer takes something within 10 s, for as long as bytes wait."""
@@ -160,12 +177,21 @@ class GatewayProtocol(Wire, WebSocketProtocol):
 
     async def wait_for_room(self) -> None:
         """Wait until the client has taken most of what it was sent, or is gone."""
-        while self.is_fast and not self.is_cut and self.unsent() > _PATIENT_BYTES:
+        while not self.is_cut and self._is_crowded():
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._room)
+            try:
+                # On the fast path stalls are watched; here nobody else would notice.
+                async with asyncio.timeout(None if self.is_fast else _STALLED_SECONDS):
+                    await asyncio.shield(self._room)
+            except TimeoutError:
+                self._give_up()
 
-    def _let_in(self) -> None:
+    def _is_crowded(self) -> bool:
+        return self.unsent() > _PATIENT_BYTES if self.is_fast else self.is_full
+
+    def let_in(self) -> None:
+        """Let the application send again."""
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         self._room = None
@@ -211,6 +237,7 @@ class GatewayProtocol(Wire, WebSocketProtocol):
             return
         payload = data if text is None else text.encode()
         assert payload is not None
+        metrics.SENT_BYTES.inc(len(payload))
         if not self.is_fast:
             self.sendMessage(payload, text is None)
             return
@@ -228,6 +255,9 @@ class GatewayProtocol(Wire, WebSocketProtocol):
         return bool(super().processData())
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self.state != self.STATE_OPEN:
+            # Sent before our close frame arrived; nothing bounds how much of it there is.
+            return
         key, data = ("bytes", payload) if isBinary else ("text", payload.decode())
         metrics.RECEIVED_BYTES.inc(len(payload))
         self.application_queue.put_nowait({"type": "websocket.receive", key: data})
@@ -297,10 +327,20 @@ class GatewayProtocol(Wire, WebSocketProtocol):
         # Nothing may follow a close frame.
         self.cut()
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
+        if self._is_reading_paused:
+            # Its answer comes behind what the application has not taken, and now never will.
+            self.transport.reactor.callLater(0, self.resume_reading)
 
     def dropConnection(self, abort: bool = False) -> None:
+        # Never with a reset at once, as autobahn has it also after a clean close: what was sent
+        # last, the close frame, may not have arrived. Who does not take it is reset by `part`.
         self.cut()
-        super().dropConnection(abort)
+        super().dropConnection(abort=False)
+        self.factory.server_class.partings.add(ref(self))
+
+    def part(self) -> None:
+        """Reset a connection that could not end in order; one that has ended is no matter."""
+        self.transport.abortConnection()
 
     @property
     def closed_with(self) -> int | None:
@@ -309,14 +349,54 @@ class GatewayProtocol(Wire, WebSocketProtocol):
 
     def cut(self) -> None:
         super().cut()
-        self._let_in()
+        self.let_in()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.cut()
         if self._ping_slot >= 0:
             self.server.pings.discard(self, self._ping_slot)
         if hasattr(self, "server"):
-            super().onClose(wasClean, code, reason)
+            self.server.protocol_disconnected(self)
+            if hasattr(self, "application_queue"):
+                self.application_queue.put_nowait({"type": "websocket.disconnect", "code": code})
+
+
+_LEFTOVERS = (
+    "_transport_details",
+    "_wskey",
+    "application_deferred",
+    "clean_headers",
+    "http_headers",
+    "http_request_data",
+    "http_request_host",
+    "http_request_params",
+    "http_request_path",
+    "http_request_uri",
+    "http_status_line",
+    "protocol_to_accept",
+    "request",
+    "websocket_extensions",
+    "websocket_extensions_in_use",
+    "websocket_origin",
+    "websocket_protocols",
+)
+
+
+class _Room:
+    """A producer in Twisted's words: what a transport tells, that has more or less to send."""
+
+    def __init__(self, protocol: GatewayProtocol) -> None:
+        self._protocol = protocol
+
+    def pauseProducing(self) -> None:
+        self._protocol.is_full = True
+
+    def resumeProducing(self) -> None:
+        self._protocol.is_full = False
+        self._protocol.let_in()
+
+    def stopProducing(self) -> None:
+        self.resumeProducing()
 
 
 _PHRASES = {
@@ -341,5 +421,12 @@ class GatewayFactory(WebSocketFactory):
             # Protocol errors get a close frame that tells them, not a reset.
             failByDrop=False,
             closeHandshakeTimeout=2,
+            echoCloseCodeReason=True,
             autoPingRestartOnAnyTraffic=False,
         )
+        # There is one set of options in a process: autobahn copies to each connection only those
+        # that its class does not have.
+        for name in GatewayProtocol.CONFIG_ATTRS:
+            value = getattr(self, name)
+            # One is a function, called with the offers of compression and with nothing else.
+            setattr(GatewayProtocol, name, staticmethod(value) if callable(value) else value)

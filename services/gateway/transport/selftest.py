@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
 from typing import Any
 
 from twisted.internet import reactor
@@ -21,8 +22,10 @@ from services.gateway.transport.sockets import GatewaySocket
 
 __all__ = ["SelfTestFailed", "self_test"]
 
-# More than the kernel takes from a socket whose peer does not read.
-_FLOOD = b"x" * (8 * 1024 * 1024)
+# More than the kernel takes from a socket whose peer does not read, in numbers of four bytes.
+_FLOOD_NUMBERS = 2 * 1024 * 1024
+# Without a byte, after which it is clear that none will come.
+_TURNS = 100
 
 
 class SelfTestFailed(Exception):
@@ -77,6 +80,8 @@ def _attributes() -> None:
 
 def _writing() -> None:
     ours, theirs = socket.socketpair()
+    # No part of it is as another, so that the order shows.
+    flood = array("I", range(_FLOOD_NUMBERS)).tobytes()
     try:
         ours.setblocking(False)
         transport: Any = GatewaySocket(ours, Protocol(), ("127.0.0.1", 0), None, 0, reactor)
@@ -98,14 +103,14 @@ def _writing() -> None:
         _expect(transport._tempDataLen == 3, "buffered bytes are not counted")
         reactor._readOrWrite(transport, False)
         _expect(peer.told == ["busy", "drained"], f"a drained buffer told {peer.told}")
-        taken = os.write(transport.fileno(), _FLOOD)
-        _expect(taken < len(_FLOOD), "a full socket took everything")
-        transport.write(_FLOOD[taken:])
+        taken = os.write(transport.fileno(), flood)
+        _expect(taken < len(flood), "a full socket took everything")
+        transport.write(flood[taken:])
         reactor._readOrWrite(transport, False)
         waiting = transport._tempDataLen + len(transport.dataBuffer) - transport.offset
-        _expect(waiting == len(_FLOOD) - taken, "what a full socket left is not counted")
+        _expect(waiting == len(flood) - taken, "what a full socket left is not counted")
         _expect(peer.told[2:] == ["busy"], f"a full socket told {peer.told[2:]}")
-        _expect(_read(theirs, transport) == b"<1><2>" + _FLOOD, "bytes came in another order")
+        _expect(_read(theirs, transport) == b"<1><2>" + flood, "bytes came in another order")
         _expect(peer.told[3:] == ["drained"], f"an emptied buffer told {peer.told[3:]}")
         transport.connectionLost(Failure(ConnectionDone()))
         _expect(peer.told[-1] == "cut", "the end of a connection was not told")
@@ -117,10 +122,15 @@ def _writing() -> None:
 def _read(theirs: socket.socket, transport: Any) -> bytes:
     theirs.setblocking(False)
     read = []
+    vain = 0
     while True:
         try:
             read.append(theirs.recv(1 << 20))
+            _expect(read[-1] != b"", "a connection was lost while it was written to")
+            vain = 0
         except BlockingIOError:
+            vain += 1
+            _expect(vain < _TURNS, "what a full socket left is not sent")
             if not transport._tempDataLen and not transport.dataBuffer:
                 return b"".join(read)
             reactor._readOrWrite(transport, False)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
+from weakref import ref
 
 import daphne.server
 from autobahn.websocket import protocol as autobahn_protocol
@@ -19,6 +20,7 @@ from services.gateway.transport.inbox import Inbox
 from services.gateway.transport.pings import PingClock
 from services.gateway.transport.protocol import GatewayFactory, GatewayProtocol
 from services.gateway.transport.sockets import GatewaySocket
+from shared.telemetry import metrics
 
 __all__ = ["EXTENSION", "GatewayServer"]
 
@@ -27,9 +29,13 @@ logger = logging.getLogger(__name__)
 # In the scope's extensions, where an application finds its connection's wire.
 EXTENSION = "carillon.wire"
 
-_HEADER_SECONDS = 5.0
 _HANDSHAKE_SECONDS = 10.0
-_STALL_SECONDS = 10.0
+# How often a connection for which bytes wait is asked when its peer last took some.
+_STALL_SECONDS = 2.0
+# For a client to take what was sent before its connection ends.
+_PARTING_SECONDS = 2.0
+# How long it takes to send to a client that is gone.
+_GONE_SECONDS = 0.05
 # For an application whose connection is gone.
 _END_SECONDS = 10.0
 
@@ -57,6 +63,7 @@ class GatewayServer(daphne.server.Server):
         pong_seconds: float,
         proxies: Iterable[str] = (),
         is_fast: bool = True,
+        header_seconds: float = 5.0,
     ) -> None:
         """
         Take what to serve, and where.
@@ -69,6 +76,7 @@ class GatewayServer(daphne.server.Server):
             pong_seconds: how long an answer may take.
             proxies: addresses or networks whose X-Real-IP is believed.
             is_fast: whether groups may write to sockets themselves.
+            header_seconds: how long the head of a request may take.
         """
         super().__init__(
             application,
@@ -93,19 +101,30 @@ class GatewayServer(daphne.server.Server):
         self.pongs: Deadlines[tuple[GatewayProtocol, int]] = Deadlines(
             pong_seconds, lambda due: due[0].judge_pong(due[1])
         )
-        self.arrivals: Deadlines[HandshakeChannel] = Deadlines(
-            _HEADER_SECONDS, HandshakeChannel.judge_arrival
+        # Everybody goes through these: who is gone before must not be kept for them, which is
+        # 100 MB where two thousand come and go in a second.
+        self.arrivals: Deadlines[ref[HandshakeChannel]] = Deadlines(
+            header_seconds, _if_there(HandshakeChannel.judge_arrival)
         )
-        self.handshakes: Deadlines[GatewayProtocol] = Deadlines(
-            _HANDSHAKE_SECONDS, lambda protocol: protocol.turn_down(503)
+        self.handshakes: Deadlines[ref[GatewayProtocol]] = Deadlines(
+            _HANDSHAKE_SECONDS, _if_there(lambda protocol: protocol.turn_down(503))
+        )
+        self.partings: Deadlines[ref[GatewayProtocol]] = Deadlines(
+            _PARTING_SECONDS, _if_there(GatewayProtocol.part)
         )
         self.stalls: Deadlines[GatewayProtocol] = Deadlines(
             _STALL_SECONDS, GatewayProtocol.judge_stall
         )
         self._ends: Deadlines[_Connection] = Deadlines(_END_SECONDS, _kill)
 
+    def unsent(self) -> int:
+        """Return how many bytes for clients wait in user space; from any thread."""
+        # Whoever has some is watched, whether or not it takes them.
+        return sum(p.unsent() for p in self.stalls if p.transport and p.transport.connected)
+
     def run(self) -> None:
         """Serve until stopped; what Daphne and its libraries make are our classes from here on."""
+        metrics.SEND_QUEUE_BYTES.set_function(self.unsent)
         tcp.Port.transport = GatewaySocket
         daphne.server.WebSocketFactory = GatewayFactory
         daphne.server.HTTPFactory = HandshakeFactory
@@ -127,6 +146,11 @@ class GatewayServer(daphne.server.Server):
         )
 
     # -- what Daphne calls --
+
+    def listen_success(self, port: Any) -> Any:
+        super().listen_success(port)
+        # Daphne would leave nothing for `stop_listening` to stop.
+        return port
 
     def protocol_connected(self, protocol: Any) -> None:
         if isinstance(protocol, GatewayProtocol):
@@ -159,10 +183,13 @@ class GatewayServer(daphne.server.Server):
     async def handle_reply(self, protocol: GatewayProtocol, message: dict[str, Any]) -> None:
         """Be an application's `send`; it waits while a client has not taken what it got before."""
         connection = self.connections.get(protocol)
-        if connection is None or connection.is_gone:
-            return
-        protocol.handle_reply(message)
-        await protocol.wait_for_room()
+        is_gone = connection is None or connection.is_gone
+        if not is_gone:
+            protocol.handle_reply(message)
+            await protocol.wait_for_room()
+        if message["type"] == "websocket.send" and (is_gone or protocol.is_cut):
+            # An application that goes on for ever must not have the event loop for itself.
+            await asyncio.sleep(_GONE_SECONDS)
 
     def application_checker(self) -> None:
         """Do nothing: tasks tell when they end."""
@@ -208,6 +235,14 @@ class GatewayServer(daphne.server.Server):
             reactor.stop()
         else:
             self.abort_start = True
+
+
+def _if_there[T](act: Callable[[T], None]) -> Callable[[ref[T]], None]:
+    def act_on(reference: ref[T]) -> None:
+        if (thing := reference()) is not None:
+            act(thing)
+
+    return act_on
 
 
 def _kill(connection: _Connection) -> None:

@@ -24,10 +24,13 @@ class GatewaySocket(tcp.Server):
     wire: GatewayProtocol | None = None
     # When the peer last took something, by time.monotonic(); kept while bytes wait.
     took_at = 0.0
+    # Whether bytes wait since the wire is there, which it may be busy without.
+    _is_writing = False
 
     def startWriting(self) -> None:
         wire = self.wire
-        if wire is not None and not wire.is_busy:
+        if wire is not None and not self._is_writing:
+            self._is_writing = True
             self.took_at = time.monotonic()
             wire.make_busy()
             wire.watch_stall()
@@ -35,6 +38,7 @@ class GatewaySocket(tcp.Server):
 
     def stopWriting(self) -> None:
         super().stopWriting()
+        self._is_writing = False
         if self.wire is not None:
             self.wire.drained()
 

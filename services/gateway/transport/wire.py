@@ -12,6 +12,8 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from shared.telemetry import metrics
+
 if TYPE_CHECKING:
     from services.gateway.transport.fanout import FanOutGroup
 
@@ -45,8 +47,14 @@ class Wire(ABC):
     def write_within_bound(self, data: bytes) -> None:
         """Send behind what waits, or `cut` the wire and close it where too much waits already."""
 
+    @abstractmethod
+    def drop(self) -> None:
+        """End the connection at once, after an error at which it may have got half a frame."""
+
     def join(self, group: FanOutGroup) -> None:
         """Hear a group from now on; what it is about to send was meant for the others."""
+        if self.is_cut or group in self.groups:
+            return
         self.groups = (*self.groups, group)
         if group.has_waiting or self.unsent():
             self.make_busy()
@@ -60,6 +68,8 @@ class Wire(ABC):
             group.catch_up(self)
         self.groups = tuple(each for each in self.groups if each is not group)
         group.remove(self)
+        # It may have been busy for no other reason than being ahead there.
+        self.make_idle()
 
     def catch_up(self) -> None:
         """Get now what the groups are about to send, because something else is to follow it."""
@@ -73,16 +83,17 @@ class Wire(ABC):
         if self.is_cut:
             return
         self.catch_up()
+        if self.is_cut:
+            return
+        metrics.SENT_BYTES.inc(len(frame))
         if self.is_busy:
             self.write_within_bound(frame)
             return
         try:
             written = os.write(self.descriptor(), frame)
-        except BlockingIOError:
-            written = 0
         except OSError:
-            # The connection is lost; the reactor is about to notice.
-            return
+            # The socket is full, or broken, which the transport finds out when it tries.
+            written = 0
         if written < len(frame):
             self.write(frame[written:])
 

@@ -47,7 +47,11 @@ class ScriptedWebSocket {
 
 const at = (epoch: string, offset: number) => new Map([["chat:lobby", { epoch, offset }]]);
 
-function setUp(access: Access = "allowed", position: Position | null = { epoch: "e1", offset: 7 }) {
+function setUp(
+  access: Access = "allowed",
+  position: Position | null = { epoch: "e1", offset: 7 },
+  random: () => number = () => 1,
+) {
   const opened: ScriptedWebSocket[] = [];
   const seen = {
     statuses: [] as Status[],
@@ -73,7 +77,7 @@ function setUp(access: Access = "allowed", position: Position | null = { epoch: 
       onError: (error) => seen.errors.push(error),
     },
     {
-      backoff: new Backoff(500, 30_000, () => 1),
+      backoff: new Backoff(500, 30_000, random),
       openWebSocket: (url) => {
         const webSocket = new ScriptedWebSocket(url);
         opened.push(webSocket);
@@ -150,6 +154,33 @@ describe("coming back", () => {
     vi.advanceTimersByTime(500);
     expect(opened).toHaveLength(2);
     expect(since(latest())).toBe("e1.8");
+  });
+
+  test.each([
+    [0.002, 1],
+    [0.31, 155],
+    [1, 500],
+  ])("from a gateway that restarts, after %f of the bound", async (part, pause) => {
+    const { latest, opened, seen, checkAccess } = setUp("allowed", undefined, () => part);
+    latest().establish(7);
+    latest().end(1012);
+    expect(seen.statuses.at(-1)).toEqual({ state: "offline", retryAt: Date.now() + pause });
+    await vi.advanceTimersByTimeAsync(pause - 1);
+    expect(opened).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(opened).toHaveLength(2);
+    expect(since(latest())).toBe("e1.7");
+    latest().establish(7);
+    // The reader was told of nothing but a new connection.
+    expect(seen.statuses.map(({ state }) => state)).toEqual([
+      "connecting",
+      "online",
+      "offline",
+      "connecting",
+      "online",
+    ]);
+    expect([seen.errors, seen.resets]).toEqual([[], []]);
+    expect(checkAccess).not.toHaveBeenCalled();
   });
 
   test("the pause grows until a connection has lasted", async () => {
