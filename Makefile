@@ -3,9 +3,11 @@
 PYTHON_ := .venv/bin/python
 STACK := $(PYTHON_) -m deploy.stack
 PYTEST := $(PYTHON_) -m pytest
+# What would go the same way with another database.
+NO_DATABASE := --ignore tests/gateway/transport --ignore tests/load --ignore tests/stack
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit stack manage stack-down scale bench-bulk lint fmt lock
+.PHONY: help run test test-unit stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +22,7 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 	@$(STACK) install --browser
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
-	$(STACK) run -- $(PYTEST) -n auto -m "not servers"
+	$(STACK) run -- $(PYTEST) -n auto -m "not servers" $(NO_DATABASE)
 	$(STACK) run -- $(PYTEST) -m servers
 
 test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
@@ -42,6 +44,15 @@ stack-down: ## Stop the real form; data stays.
 scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS=3.
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
 	@deploy/bootstrap stack scale -- "$(GATEWAYS)"
+
+bench: ## Measure how fast a gateway fans out, beside a C program and other servers; 6 minutes.
+	@deploy/bootstrap dev
+	@$(STACK) install
+	@exec $(PYTHON_) -m tests.load.fanout
+
+bench-quick: ## The same, only what is bound: the gateway and the C program; a minute.
+	@deploy/bootstrap dev
+	@exec $(PYTHON_) -m tests.load.fanout --quick
 
 bench-bulk: ## Measure a bulk job beside a tutorial's loop, on a stack of its own; FULL=1: to 1,000,000.
 	@deploy/bootstrap dev assets
