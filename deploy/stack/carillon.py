@@ -126,7 +126,7 @@ def web(layout: Layout, env: Mapping[str, str]) -> Service:
 
 
 def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
-    """Declare one Daphne, which holds WebSockets."""
+    """Declare one gateway, which holds WebSockets."""
     port, internal = layout.gateway(number), layout.gateway_internal(number)
     return Service(
         name=f"gateway-{number}",

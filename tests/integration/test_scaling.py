@@ -39,8 +39,10 @@ async def test_scaling_up_and_down_cuts_no_other_socket_and_loses_nothing(
         async with open_chat(bob, stack.gateway_url(3), room) as third:
             await third.wait_for(lambda c: len(c.texts) >= 10)
             await asyncio.to_thread(stack.scale, 2)
-            # Its socket goes with the gateway.
-            await asyncio.wait_for(third.socket.wait_closed(), 15)
+            # Its socket goes with the gateway, and is told why.
+            await third.wait_for(lambda c: c.close_code is not None)
+        assert third.close_code == 1012
+        assert third.socket.close_reason
         place = third.of_type("chat")[-1]
         since = f"{place['epoch']}.{place['offset']}"
         async with open_chat(bob, stack.url, room, since=since) as returned:
@@ -53,6 +55,7 @@ async def test_scaling_up_and_down_cuts_no_other_socket_and_loses_nothing(
             await returned.wait_for(lambda c: list(first.sent)[count] in c.got)
         # The others stayed open, and nobody missed or got twice anything.
         for client in (first, second):
+            assert client.close_code is None
             offsets = [frame["offset"] for frame in client.of_type("chat")]
             assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
         offsets = [f["offset"] for f in [*third.of_type("chat"), *returned.of_type("chat")]]

@@ -53,7 +53,13 @@ def failing() -> dict[str, str]:
 
 
 @pytest.fixture
-def address(failing: dict[str, str]) -> Iterator[str]:
+def begun() -> list[str]:
+    """What was started by a POST."""
+    return []
+
+
+@pytest.fixture
+def address(failing: dict[str, str], begun: list[str]) -> Iterator[str]:
     registry = CollectorRegistry()
     Gauge("under_test", "x", registry=registry).set(3)
     server = health.serve(
@@ -62,15 +68,20 @@ def address(failing: dict[str, str]) -> Iterator[str]:
         registry=lambda: registry,
         live={"loop": lambda: failing.get("loop")},
         ready={"loop": lambda: failing.get("loop"), "database": lambda: failing.get("database")},
+        actions={"/drain": lambda: begun.append("drain")},
     )
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
 
-def get(url: str) -> tuple[int, str]:
+def get(
+    url: str, method: str = "GET", body: bytes | None = None, origin: str | None = None
+) -> tuple[int, str]:
+    headers = {} if origin is None else {"Origin": origin}
+    request = urllib.request.Request(url, body, headers, method=method)
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -99,6 +110,32 @@ def test_only_a_restart_helps(address: str, failing: dict[str, str]) -> None:
     """A stuck loop fails both."""
     failing["loop"] = "has not come round"
     assert get(f"{address}/livez")[0] == get(f"{address}/readyz")[0] == 503
+
+
+def test_an_action_begins_once_for_each_post(address: str, begun: list[str]) -> None:
+    """It answers at once that it has begun; what was sent along changes nothing."""
+    assert get(f"{address}/drain", "POST") == (202, "begun\n")
+    assert begun == ["drain"]
+    assert get(f"{address}/drain", "POST", b"x" * 1000) == (202, "begun\n")
+    assert begun == ["drain", "drain"]
+    assert get(f"{address}/livez") == (200, "ok\n")
+
+
+def test_nothing_else_begins_anything(address: str, begun: list[str]) -> None:
+    """Looking at an action does not start it, and no other path takes a POST."""
+    assert get(f"{address}/drain")[0] == 404
+    for path in ("/", "/metrics", "/readyz", "/drain/", "/drain?x=1", "/Drain", "/drain/more"):
+        assert get(address + path, "POST")[0] == 404, path
+    for method in ("PUT", "DELETE", "HEAD"):
+        assert get(f"{address}/drain", method)[0] == 501
+    assert begun == []
+
+
+def test_a_page_in_a_browser_begins_nothing(address: str, begun: list[str]) -> None:
+    """A site that an operator looks at could send a form to this machine's ports."""
+    for origin in ("https://evil.example", "null", address):
+        assert get(f"{address}/drain", "POST", origin=origin)[0] == 403
+    assert begun == []
 
 
 def test_silent_client_holds_up_nobody(address: str) -> None:

@@ -96,6 +96,15 @@ class TestSeconds:
         given(value)
         assert "from 0 to 60" in refusal(lambda: env.seconds(NAME, 4, maximum=60))
 
+    def test_minimum(self, given: Set) -> None:
+        """The lower bound is included, and what is below it is refused with both."""
+        given("1")
+        assert env.seconds(NAME, 4, minimum=1, maximum=60) == 1
+        for value in ("0", "0.99", "-1"):
+            given(value)
+            refused = refusal(lambda: env.seconds(NAME, 4, minimum=1, maximum=60))
+            assert "from 1 to 60" in refused
+
 
 class TestLists:
     def test_listing(self, given: Set) -> None:
@@ -103,6 +112,21 @@ class TestLists:
         assert env.listing(NAME) == []
         given(" a.b , c,, ")
         assert env.listing(NAME) == ["a.b", "c"]
+
+    def test_networks(self, given: Set) -> None:
+        """Addresses and networks of both families; the default when unset, blanks do not count."""
+        assert env.networks(NAME, "127.0.0.1/32,::1/128") == ["127.0.0.1/32", "::1/128"]
+        given(" 10.0.0.0/8 , 192.0.2.7,,2001:db8::/32 ")
+        found = env.networks(NAME, "127.0.0.1")
+        assert found == ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
+
+    @pytest.mark.parametrize(
+        "value", ["*", "nginx", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "1.2.3.4:80", "::1/129", "٣"]
+    )
+    def test_networks_refused(self, given: Set, value: str) -> None:
+        """Whoever is trusted is named exactly; one bad entry refuses the list."""
+        given(f"127.0.0.1,{value}")
+        assert value in refusal(lambda: env.networks(NAME, ""))
 
     def test_modules(self, given: Set) -> None:
         """Each entry can be imported; one that cannot is named."""

@@ -84,7 +84,8 @@ class TestRefuseUnsafe:
 
 
 STARTS = {
-    "gateway": ("-m", "daphne", "-p", "0", "services.gateway.asgi:application"),
+    "gateway": ("-m", "services.gateway", "-p", "0"),
+    "daphne": ("-m", "daphne", "-p", "0", "services.gateway.asgi:application"),
     "worker": ("-m", "celery", "-A", "services.worker.celery:app", "worker"),
     "web": ("-c", "import services.web.wsgi"),
 }
