@@ -37,7 +37,8 @@ class _Member:
             self.published[group].append(text)
             self.own.append(text)
             yield f"publish {group} {text}"
-            for verb in ("reply", "wire"):
+            # Each way is at times the first after a publication.
+            for verb in ("reply", "wire") if self.count % 4 else ("wire", "reply"):
                 self.own.append(self._text("self"))
                 yield f"{verb} {self.own[-1]}"
 
