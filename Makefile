@@ -19,7 +19,7 @@ run: ## Run Carillon in one process at http://127.0.0.1:8000; needs no server.
 
 test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs what is missing.
 	@deploy/bootstrap dev assets
-	@$(STACK) install --browser
+	@$(STACK) install --browser --compiler
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
 	$(STACK) run -- $(PYTEST) -n auto -m "not servers" $(NO_DATABASE)
@@ -47,11 +47,12 @@ scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS
 
 bench: ## Measure how fast a gateway fans out, beside a C program and other servers; 6 minutes.
 	@deploy/bootstrap dev
-	@$(STACK) install
+	@$(STACK) install --compiler
 	@exec $(PYTHON_) -m tests.load.fanout
 
 bench-quick: ## The same, only what is bound: the gateway and the C program; a minute.
 	@deploy/bootstrap dev
+	@$(STACK) install --compiler
 	@exec $(PYTHON_) -m tests.load.fanout --quick
 
 bench-bulk: ## Measure a bulk job beside a tutorial's loop, on a stack of its own; FULL=1: to 1,000,000.

@@ -10,7 +10,7 @@ from types import FrameType
 from deploy.stack.errors import PortTaken, StackError
 from deploy.stack.layout import Layout, WrongGateways
 from deploy.stack.probes import is_free
-from deploy.stack.programs import BROWSER, SERVERS, install
+from deploy.stack.programs import BROWSER, COMPILER, SERVERS, install
 from deploy.stack.service import Task, in_order
 from deploy.stack.settings import recall
 from deploy.stack.stack import Stack
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("port", nargs="?", help="another one, such as that of `make run`")
     one = verbs.add_parser("install", help="install the missing Debian packages")
     one.add_argument("--browser", action="store_true", help="Chromium, too")
+    one.add_argument("--compiler", action="store_true", help="a C compiler, too")
     one = verbs.add_parser("run", help="run a command beside PostgreSQL and RabbitMQ of its own")
     one.add_argument("command", nargs="+", metavar="CMD", help="after a `--`")
     return main
@@ -79,7 +80,8 @@ def main(arguments: list[str]) -> int:
             case "check":
                 stack.check()
             case "install":
-                install(SERVERS | (BROWSER if options.browser else {}))
+                browser = BROWSER if options.browser else {}
+                install(SERVERS | browser | (COMPILER if options.compiler else {}))
             case "run":
                 return run(options.command)
     except StackError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.stack.errors import MissingProgram, StackError
 
-__all__ = ["BROWSER", "SERVERS", "find", "install", "postgresql_folder"]
+__all__ = ["BROWSER", "COMPILER", "SERVERS", "find", "install", "postgresql_folder"]
 
 # Package -> a program of it.
 SERVERS = {
@@ -19,6 +19,8 @@ SERVERS = {
     "nginx": "nginx",
 }
 BROWSER = {"chromium": "chromium"}
+# With the headers that gcc alone does not bring.
+COMPILER = {"build-essential": "cc"}
 
 OLDEST_POSTGRESQL = 15
 POSTGRESQL = Path("/usr/lib/postgresql")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ ANSWER = {
 }
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="the load client is compiled")
 def test_all_of_it(tmp_path: Path) -> None:
     """Both servers give every frame to everybody, and the table says how fast."""
     run = python(
