@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 from services.gateway import plain
 from services.gateway.transport.fanout import FanOutGroup, Member
+from services.gateway.transport.turns import Turns
 from shared.broker.wire import FanOut, Published
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
@@ -57,11 +58,12 @@ class LiveChannel:
     those before it have come by bell or were read from the log.
     """
 
-    def __init__(self, channel: str) -> None:
+    def __init__(self, channel: str, turns: Turns | None = None) -> None:
+        """Take the channel's whole name, and the turns of all channels here if it has others."""
         self.channel = channel
         # The namespace's name, which metric labels are, and what stands after it.
         self.kind, _, self.topic = channel.partition(":")
-        self.group = FanOutGroup(self.kind)
+        self.group = FanOutGroup(self.kind, turns)
         # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
         # How far the group has got; None until the first read of the log.
@@ -155,6 +157,7 @@ class Hub:
         # The same by namespace and topic: a fan-out has topics, and most are not served here.
         self._topics: dict[str, dict[str, LiveChannel]] = {}
         self._on_gap = on_gap
+        self._turns = Turns()
 
     def __iter__(self) -> Iterator[LiveChannel]:
         return iter(list(self._channels.values()))
@@ -170,7 +173,7 @@ class Hub:
         """Return the channel, serving it from now on; the caller holds it in the same step."""
         live = self._channels.get(channel)
         if live is None:
-            live = self._channels[channel] = LiveChannel(channel)
+            live = self._channels[channel] = LiveChannel(channel, self._turns)
             self._topics.setdefault(live.kind, {})[live.topic] = live
             metrics.CHANNELS.labels(kind=live.kind).inc()
         return live

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from services.gateway.transport import fanout
+from services.gateway.transport import fanout, rounds, turns
 from services.gateway.transport.fanout import FanOutGroup
 from services.gateway.transport.frames import text_frame
 from tests.gateway.transport.pairs import PairWire, Script
@@ -49,6 +49,14 @@ def group() -> FanOutGroup:
 def never_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have even the smallest group wait for the next turn."""
     monkeypatch.setattr(fanout, "_FEW", -1)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a round write to one socket in each turn of the event loop."""
+    monkeypatch.setattr(turns, "_SECONDS", 0)
+    monkeypatch.setattr(rounds, "_SLICE", 1)
+    monkeypatch.setattr(rounds, "_LATE_SLICE", 1)
 
 
 async def settle(*wires: PairWire) -> None:
@@ -256,12 +264,9 @@ async def test_slow_reader_gets_everything(make: Make, group: FanOutGroup) -> No
     assert not slow.is_busy
 
 
-@pytest.mark.usefixtures("never_at_once")
-async def test_joining_or_leaving_inside_a_round(
-    make: Make, group: FanOutGroup, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("never_at_once", "one_by_one")
+async def test_joining_or_leaving_inside_a_round(make: Make, group: FanOutGroup) -> None:
     """While a round walks from socket to socket, each gets what was published in its time."""
-    monkeypatch.setattr(fanout, "_SLICE", 1)
     wires = [make(group) for _ in range(4)]
     group.publish("1")
     await asyncio.sleep(0)
@@ -280,12 +285,11 @@ async def test_joining_or_leaving_inside_a_round(
     assert len(group) == 3
 
 
-@pytest.mark.usefixtures("never_at_once")
+@pytest.mark.usefixtures("never_at_once", "one_by_one")
 async def test_wire_that_becomes_busy_inside_a_round_gets_its_frames_once(
-    make: Make, group: FanOutGroup, monkeypatch: pytest.MonkeyPatch
+    make: Make, group: FanOutGroup
 ) -> None:
     """One that left its place before the round came to it gets the frames at the end."""
-    monkeypatch.setattr(fanout, "_SLICE", 1)
     wires = [make(group) for _ in range(4)]
     group.publish("1")
     await asyncio.sleep(0)
@@ -296,6 +300,50 @@ async def test_wire_that_becomes_busy_inside_a_round_gets_its_frames_once(
     await settle(*wires)
     assert wires[0].received == texts("1") + b"<0>" + texts("2")
     assert wires[3].received == b"<3>" + texts("1", "2")
+
+
+@pytest.mark.usefixtures("never_at_once")
+async def test_many_bytes_are_written_to_few_sockets_in_one_step(
+    make: Make, group: FanOutGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copying long frames takes time, too, for which everything else would wait."""
+    monkeypatch.setattr(turns, "_SECONDS", 0)
+    monkeypatch.setattr(rounds, "_SLICE_BYTES", 2 * len(texts("x" * 200)))
+    wires = [make(group) for _ in range(6)]
+
+    async def turn() -> int:
+        await asyncio.sleep(0)
+        for wire in wires:
+            wire.read()
+        return sum(bool(wire.received) for wire in wires)
+
+    group.publish("x" * 200)
+    assert [await turn() for _ in range(3)] == [2, 4, 6]
+    await settle(*wires)
+    assert all(wire.received == texts("x" * 200) for wire in wires)
+
+
+@pytest.mark.usefixtures("never_at_once")
+async def test_busy_members_are_written_to_a_few_at_a_time(
+    make: Make, group: FanOutGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round is no long step even where nobody is idle."""
+    monkeypatch.setattr(turns, "_SECONDS", 0)
+    monkeypatch.setattr(rounds, "_LATE_SLICE", 2)
+    wires = [make(group) for _ in range(6)]
+    for wire in wires:
+        wire.make_busy()
+    group.publish("1")
+
+    async def turn() -> int:
+        await asyncio.sleep(0)
+        for wire in wires:
+            wire.read()
+        return sum(bool(wire.unsent() or wire.received) for wire in wires)
+
+    assert [await turn() for _ in range(3)] == [2, 4, 6]
+    await settle(*wires)
+    assert all(wire.received == texts("1") for wire in wires)
 
 
 @pytest.mark.usefixtures("never_at_once")
@@ -341,12 +389,9 @@ async def test_wire_that_fails_harms_nobody(
     assert len(group) == 1
 
 
-@pytest.mark.usefixtures("never_at_once")
-async def test_cut_wire_that_is_late_gets_nothing(
-    make: Make, group: FanOutGroup, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("never_at_once", "one_by_one")
+async def test_cut_wire_that_is_late_gets_nothing(make: Make, group: FanOutGroup) -> None:
     """A connection that ends while a round is yet to come to it is left out."""
-    monkeypatch.setattr(fanout, "_SLICE", 1)
     wires = [make(group) for _ in range(3)]
     group.publish("1")
     await asyncio.sleep(0)
@@ -393,25 +438,36 @@ class FanOut(RuleBasedStateMachine):
     """
 
     GROUPS, WIRES = 3, 8
+    # A step each, of which all that one run publishes takes less.
+    ENOUGH_TURNS = 20_000
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.groups = [FanOutGroup("test") for _ in range(self.GROUPS)]
+        shared = turns.Turns()
+        self.groups = [FanOutGroup("test", shared) for _ in range(self.GROUPS)]
         self.members: dict[FanOutGroup, set[PairWire]] = {group: set() for group in self.groups}
         self.wires: list[PairWire] = []
         self.scripts: dict[PairWire, Script] = {}
         self.count = 0
-        self.before = fanout._SLICE, fanout._FEW, fanout._BLOB_BYTES
+        self.patch = pytest.MonkeyPatch()
 
     @initialize(
         slice_=st.sampled_from([1, 3, 7]),
         few=st.sampled_from([0, 0, 0, 2]),
         blob=st.sampled_from([80, 400, 128 * 1024]),
         bound=st.sampled_from([600, 1 << 20]),
+        seconds=st.sampled_from([0, 0, 10]),
     )
-    def begin(self, slice_: int, few: int, blob: int, bound: int) -> None:
-        fanout._SLICE, fanout._FEW, fanout._BLOB_BYTES = slice_, few, blob
+    def begin(self, slice_: int, few: int, blob: int, bound: int, seconds: int) -> None:
+        for module, name, value in (
+            (fanout, "_FEW", few),
+            (fanout, "_BLOB_BYTES", blob),
+            (rounds, "_SLICE", slice_),
+            (rounds, "_LATE_SLICE", slice_),
+            (turns, "_SECONDS", seconds),
+        ):
+            self.patch.setattr(module, name, value)
         self.bound = bound
         for number in range(self.WIRES):
             self.connect()
@@ -545,14 +601,17 @@ class FanOut(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         quiet = 0
-        while quiet < 4:
+        for _ in range(self.ENOUGH_TURNS):
             before = sum(len(wire.received) for wire in self.wires)
             self.turn(2)
             for wire in self.wires:
                 if not wire.is_lost:
                     wire.read()
-            quiet = quiet + 1 if before == sum(len(wire.received) for wire in self.wires) else 0
-        assert not any(group.has_waiting for group in self.groups)
+            is_same = before == sum(len(wire.received) for wire in self.wires)
+            quiet = quiet + 1 if is_same and not any(group._is_due for group in self.groups) else 0
+            if quiet == 4:
+                break
+        assert quiet == 4, "it goes on for ever"
         for wire in self.wires:
             self.in_loop(wire.make_idle)
             is_whole = not wire.is_cut and not wire.is_lost
@@ -565,10 +624,11 @@ class FanOut(RuleBasedStateMachine):
             members -= {wire for wire in members if wire.is_cut}
             assert len(group) == len(members)
             assert group._busy == {wire for wire in members if wire.is_busy}
-            assert set(group._slots) == {wire for wire in members if not wire.is_busy}
-            for wire, slot in group._slots.items():
-                assert group._idle[slot] is wire
-                assert group._descriptors[slot] == wire.descriptor()
+            assert len(group._idle) == len([wire for wire in members if not wire.is_busy])
+            for wire in members - group._busy:
+                slot = group._idle.find(wire)
+                assert group._idle.wires[slot] is wire
+                assert group._idle.descriptors[slot] == wire.descriptor()
         for wire in self.wires:
             assert wire.is_busy or wire.is_cut or not (wire.ahead or wire.unsent())
 
@@ -586,7 +646,7 @@ class FanOut(RuleBasedStateMachine):
             for wire in self.wires:
                 wire.close()
             self.loop.close()
-            fanout._SLICE, fanout._FEW, fanout._BLOB_BYTES = self.before
+            self.patch.undo()
 
 
 TestFanOut = FanOut.TestCase
