@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from services.gateway.database import DatabaseThreads
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+
+from services.gateway.database import DatabaseAway, DatabaseThreads
 
 __all__ = ["Batch"]
 
@@ -59,24 +61,35 @@ class Batch[Q, A]:
 
     def _begin(self) -> None:
         self._is_due = False
-        asked = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-        # Who asked may have gone since.
-        asked = [(question, future) for question, future in asked if not future.done()]
-        if asked:
+        while len(self._running) < _RUNNING and (asked := self._next()):
             task = asyncio.get_running_loop().create_task(self._run(asked))
             self._running.add(task)
             task.add_done_callback(self._ended)
 
+    def _next(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        asked: list[tuple[Q, asyncio.Future[A]]] = []
+        while self._waiting and len(asked) < _AT_ONCE:
+            question, future = self._waiting.popleft()
+            # Who asked may have gone since.
+            if not future.done():
+                asked.append((question, future))
+        return asked
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if self._waiting and not self._is_due:
-            self._begin()
+        self._begin()
 
     async def _run(self, asked: list[tuple[Q, asyncio.Future[A]]]) -> None:
+        questions = [question for question, _ in asked]
+        answers: Sequence[A | Exception]
         try:
-            answers: Sequence[A | Exception] = await self._database.run(
-                self._answer, [question for question, _ in asked]
-            )
+            try:
+                answers = await self._database.run(self._answer, questions)
+            except DatabaseAway:
+                raise
+            except Exception:
+                # What is wrong with one of them must not be everybody's error.
+                answers = await self._database.run(self._answer_each, questions)
         except Exception as error:
             answers = [error] * len(asked)
         for (_, future), answer in zip(asked, answers, strict=True):
@@ -86,3 +99,17 @@ class Batch[Q, A]:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    def _answer_each(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
+        answers: list[A | Exception] = []
+        for question in questions:
+            try:
+                answers.extend(self._answer([question]))
+            except (DataError, IntegrityError) as error:
+                answers.append(error)
+            except (DatabaseError, InterfaceError):
+                # The next one would meet it, too.
+                raise
+            except Exception as error:
+                answers.append(error)
+        return answers

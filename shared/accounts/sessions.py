@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -72,10 +73,13 @@ def _users(sessions: Mapping[str, Mapping[str, Any]]) -> dict[str, AbstractBaseU
         elif (user := backend.get_user(user_id)) is not None:
             found[key] = user
     by_id = get_user_model()._default_manager.in_bulk({user_id for user_id, _ in together.values()})
+    taken: set[int] = set()
     for key, (user_id, backend) in together.items():
         user = by_id.get(user_id)
         if user is not None and backend.user_can_authenticate(user):
-            found[key] = user
+            # Each has an instance to itself: they are used in several threads.
+            found[key] = copy(user) if id(user) in taken else user
+            taken.add(id(user))
     return found
 
 

@@ -110,7 +110,12 @@ def recover_many(wanted: Sequence[tuple[str, Position | None]]) -> list[Recovery
     """
     kept = {channel for channel, _ in wanted if namespace_of(channel).history_size > 0}
     heads = streams.touch_many(kept) if kept else {}
-    return [_recover(channel, since, heads.get(channel)) for channel, since in wanted]
+    # After an outage many ask for the same.
+    known: dict[tuple[str, Position | None], Recovery] = {}
+    for channel, since in wanted:
+        if (channel, since) not in known:
+            known[channel, since] = _recover(channel, since, heads.get(channel))
+    return [known[each] for each in wanted]
 
 
 def _recover(channel: str, since: Position | None, found: streams.Head | None) -> Recovery:

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from services.gateway.batches import Batch
 from services.gateway.database import DatabaseAway, DatabaseThreads
+from tests.gateway.peer import eventually
 
 # Its threads look after database connections, though nothing is asked of one here.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,11 +45,29 @@ async def test_one_turn_is_one_batch(database: DatabaseThreads) -> None:
 
 
 async def test_at_most_a_hundred(database: DatabaseThreads) -> None:
-    """A crowd is cut into batches, two of them at a time."""
+    """A crowd is cut into batches, two of them at a time from the beginning."""
+    answering = Answering()
+    answering.go.clear()
+    batch = Batch(database, answering)
+    crowd = asyncio.gather(*map(batch.ask, range(20, 270)))
+    await eventually(lambda: len(answering.batches) == 2)
+    answering.go.set()
+    assert len(await crowd) == 250
+    assert sorted(len(each) for each in answering.batches) == [50, 100, 100]
+
+
+async def test_crowd_that_is_gone(database: DatabaseThreads) -> None:
+    """Whole batches of those who have left keep nobody waiting who comes behind them."""
     answering = Answering()
     batch = Batch(database, answering)
-    assert len(await asyncio.gather(*map(batch.ask, range(20, 270)))) == 250
-    assert [len(each) for each in answering.batches] == [100, 100, 50]
+    gone = [asyncio.create_task(batch.ask(n)) for n in range(200, 400)]
+    waiting = [asyncio.create_task(batch.ask(n)) for n in range(5)]
+    # All have asked, and the batches begin in the next turn.
+    await asyncio.sleep(0)
+    for task in gone:
+        task.cancel()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*waiting) == [0, 2, 4, 6, 8]
 
 
 async def test_those_who_come_meanwhile(database: DatabaseThreads) -> None:
@@ -72,6 +91,18 @@ async def test_one_mistake(database: DatabaseThreads) -> None:
     answers = await asyncio.gather(*map(batch.ask, (12, 13, 14)), return_exceptions=True)
     assert answers[0::2] == [24, 28]
     assert isinstance(answers[1], ValueError)
+
+
+async def test_mistake_that_is_not_told_apart(database: DatabaseThreads) -> None:
+    """Where the answering itself fails, each is asked for alone: one's error is that one's."""
+
+    def answer(questions: Sequence[int]) -> list[int | Exception]:
+        return [100 // question for question in questions]
+
+    batch = Batch(database, answer)
+    answers = await asyncio.gather(*map(batch.ask, (4, 0, 5)), return_exceptions=True)
+    assert answers[0::2] == [25, 20]
+    assert isinstance(answers[1], ZeroDivisionError)
 
 
 async def test_all_fail(database: DatabaseThreads) -> None:

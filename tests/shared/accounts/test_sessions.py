@@ -46,6 +46,7 @@ def test_many_at_once(
     with django_assert_num_queries(2):
         found = users_of([*keys, keys[0]])
     assert found == dict(zip(keys, (alice, bob, alice), strict=True))
+    assert found[keys[0]] is not found[keys[2]], "each connection has an instance of its own"
 
 
 def test_nobody(alice: User, db: None) -> None:

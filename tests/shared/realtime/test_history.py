@@ -197,3 +197,11 @@ def test_recover_many(django_assert_num_queries: DjangoAssertNumQueries) -> None
     assert [each.offset for each in missed.publications] == [4, 5]
     assert (new.head.offset, new.recovered, none.publications) == (0, True, [])
     assert recover_many([]) == []
+
+
+def test_recover_many_of_one_place(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """What many clients missed together, as after an outage, is read once."""
+    head = fill(5)
+    with django_assert_num_queries(2):
+        found = recover_many([(CHANNEL, Position(head.epoch, 2))] * 50)
+    assert [[each.offset for each in one.publications] for one in found] == [[3, 4, 5]] * 50
