@@ -1,6 +1,6 @@
 """
-Close codes: those of the Centrifuge client protocol (`disconnect.go` of centrifugal/centrifuge),
-and from 4000 our own.
+Close codes: one of RFC 6455 (section 7.4.1), those of the Centrifuge client protocol
+(`disconnect.go` of centrifugal/centrifuge), and from 4000 our own.
 
 The client's duty follows from the range: after 3000-3499 and 4000-4499 it comes back, with
 back-off; after 3500-3999 and 4500-4999 it stays away until its user does something.
@@ -16,6 +16,7 @@ __all__ = ["CloseCode"]
 class CloseCode(enum.IntEnum):
     """Why a connection ends."""
 
+    UNSUPPORTED_DATA = 1003
     INTERNAL_ERROR = 3004
     SLOW = 3008
     NO_PONG = 3012
@@ -36,6 +37,7 @@ class CloseCode(enum.IntEnum):
 
 
 _REASONS = {
+    CloseCode.UNSUPPORTED_DATA: "text only",
     CloseCode.INTERNAL_ERROR: "internal server error",
     CloseCode.SLOW: "slow",
     CloseCode.NO_PONG: "no pong",

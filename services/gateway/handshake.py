@@ -1,35 +1,23 @@
 """
 What a handshake passes before a consumer sees it: the exact Origin, then the session's user.
 
-Refusals close before accepting, which a client sees as HTTP 403; they cost no query before the
-Origin is known to be ours.
+Refusals cost no query before the Origin is known to be ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from channels.sessions import CookieMiddleware
 from django.conf import settings
 
 from services.gateway.database import DatabaseAway
+from services.gateway.refusal import Receive, Scope, Send, refuse
 from services.gateway.runtime import the_gateway
-from shared.telemetry import metrics
 
-__all__ = ["ExactOrigin", "SessionUser", "refuse"]
+__all__ = ["Application", "ExactOrigin", "SessionUser"]
 
-type Scope = dict[str, Any]
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-async def refuse(receive: Receive, send: Send, reason: str) -> None:
-    """Turn a handshake down; the client gets 403, whatever the reason was."""
-    metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
-    await receive()
-    await send({"type": "websocket.close"})
 
 
 class ExactOrigin:
@@ -44,7 +32,8 @@ class ExactOrigin:
         if len(found) == 1 and found[0].decode("latin-1").lower() in allowed:
             await self._application(scope, receive, send)
         else:
-            await refuse(receive, send, "origin")
+            await receive()
+            await refuse(scope, send, "origin")
 
 
 class SessionUser:
@@ -62,9 +51,11 @@ class SessionUser:
         try:
             user = await the_gateway().arrivals.user(key) if key else None
         except DatabaseAway:
-            await refuse(receive, send, "capacity")
+            await receive()
+            await refuse(scope, send, "capacity")
             return
         if user is not None:
             await self._application({**scope, "user": user}, receive, send)
         else:
-            await refuse(receive, send, "auth")
+            await receive()
+            await refuse(scope, send, "auth")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from services.gateway.closecodes import CloseCode
+from services.gateway.refusal import Send
 from services.gateway.transport.frames import text_frame
 from shared.telemetry import metrics
 
@@ -25,8 +26,6 @@ __all__ = ["Outbox", "QueuedOutbox", "WireOutbox"]
 _WAITING_CHARACTERS = 256 * 1024
 _WAITING_SECONDS = 1.0
 _MOST_CHARACTERS = 8 * 1024 * 1024
-
-type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Outbox(ABC):

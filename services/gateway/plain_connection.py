@@ -16,8 +16,10 @@ from services.gateway.arrivals import NotSubscribed, Since
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
-from services.gateway.outbox import Outbox, QueuedOutbox, Send, WireOutbox
+from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
+from services.gateway.refusal import Scope, Send, refuse
 from services.gateway.subscriber import Subscriber
+from services.gateway.transport.wire import EXTENSION
 from shared.accounts.access import is_active
 from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
 from shared.realtime.namespaces import Outcome, namespace_of
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 _TRANSPORT = "websocket"
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Of all the codes a peer may send, those worth a series of their own.
-_COUNTED_CODES = {1000, 1001, 1005, 1006, 1009, 1011, 1012, *CloseCode}
+_COUNTED_CODES = {1000, 1001, 1002, 1005, 1006, 1007, 1009, 1011, 1012, *CloseCode}
 
 
 class _Suspended(Refused):
@@ -56,8 +58,8 @@ class PlainConnection:
         gateway: Gateway,
         user: AbstractUser,
         kind: str,
+        scope: Scope,
         send: Send,
-        wire: GatewayProtocol | None = None,
     ) -> None:
         """
         Take what the connection works with.
@@ -66,14 +68,17 @@ class PlainConnection:
             gateway: this process's gateway.
             user: who it is, from the session.
             kind: the namespace's name, for metrics.
+            scope: the ASGI server's, in which ours may offer the connection's wire.
             send: the ASGI server's send.
-            wire: the connection itself, where frames may go to its socket.
         """
         self._gateway = gateway
         self._user = user
         self._kind = kind
+        self._scope = scope
         self._send = send
-        self._wire = wire
+        # The connection itself, where frames may go to its socket.
+        offered = scope.get("extensions", {}).get(EXTENSION, {})
+        self._wire: GatewayProtocol | None = offered.get("wire")
         self._subscriber = Subscriber(gateway.repair, gateway.arrivals)
         # None until the handshake is accepted.
         self._outbox: Outbox | None = None
@@ -123,8 +128,7 @@ class PlainConnection:
 
     async def _turn_down(self, reason: str) -> None:
         self._subscriber.leave(None)
-        metrics.HANDSHAKES_REJECTED.labels(reason=reason).inc()
-        await self._send({"type": "websocket.close"})
+        await refuse(self._scope, self._send, reason)
 
     def read(self, text: str | None) -> dict[str, Any] | None:
         """
@@ -138,7 +142,9 @@ class PlainConnection:
             return None
         metrics.MESSAGES_RECEIVED.labels(kind=self._kind, type="publish").inc()
         if text is None:
-            self.end(CloseCode.BAD_REQUEST)
+            # A stock server would fail to send 1003.
+            is_ours = self._wire is not None
+            self.end(CloseCode.UNSUPPORTED_DATA if is_ours else CloseCode.BAD_REQUEST)
             return None
         now = time.monotonic()
         try:

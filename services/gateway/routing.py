@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import re_path
 
 from services.gateway.consumers.channel import ChannelConsumer
 from services.gateway.consumers.notifications import NotificationConsumer
-from services.gateway.handshake import Application, ExactOrigin, SessionUser, refuse
+from services.gateway.handshake import Application, ExactOrigin, SessionUser
+from services.gateway.refusal import refuse
 
 __all__ = ["websocket_application", "with_http"]
 
 
 async def _unknown_path(scope: Any, receive: Any, send: Any) -> None:
-    await refuse(receive, send, "protocol")
+    await receive()
+    await refuse(scope, send, "protocol", 404)
 
 
 async def _no_http(scope: Any, receive: Any, send: Any) -> None:
@@ -24,20 +26,22 @@ async def _no_http(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"This server answers WebSockets.\n"})
 
 
-# Django types a route's target as a view; to Channels it is an ASGI application.
-_unknown: Any = _unknown_path
-_consumers = URLRouter(
+def _signed_in(consumer: Application) -> Any:
+    # Django types a route's target as a view; to Channels it is an ASGI application.
+    return ExactOrigin(SessionUser(consumer))
+
+
+# Paths come first: that there is nothing here is no secret, and must not cost a query.
+websocket_application: Application = URLRouter(
     [
-        re_path(r"^ws/notifications/\Z", NotificationConsumer.as_asgi()),
+        re_path(r"^ws/notifications/\Z", _signed_in(NotificationConsumer.as_asgi())),
         re_path(
             r"^ws/(?P<namespace>[a-z][a-z0-9_-]{1,31})/(?P<topic>[A-Za-z0-9_-]{1,100})/\Z",
-            ChannelConsumer.as_asgi(),
+            _signed_in(ChannelConsumer.as_asgi()),
         ),
-        re_path(r"", _unknown),
+        re_path(r"", cast(Any, _unknown_path)),
     ]
 )
-
-websocket_application: Application = ExactOrigin(SessionUser(_consumers))
 
 
 def with_http(http: Any = _no_http) -> ProtocolTypeRouter:

@@ -240,7 +240,7 @@ async def test_banned_while_the_handshake_is_answered(
             await eventually(lambda: heard(gateway) == 1)
         sent.append(event)
 
-    connection = PlainConnection(gateway, bob, "chat", send)
+    connection = PlainConnection(gateway, bob, "chat", {}, send)
     await connection.open({lobby.channel: None})
     await eventually(lambda: len(sent) == 2)
     assert [event["type"] for event in sent] == ["websocket.accept", "websocket.close"]

@@ -40,7 +40,7 @@ def fresh_gateway() -> Iterator[None]:
         ("",),
     ],
 )
-@pytest.mark.parametrize("path", ["/ws/chat/lobby/", "/ws/notifications/", "/nowhere"])
+@pytest.mark.parametrize("path", ["/ws/chat/lobby/", "/ws/notifications/"])
 async def test_wrong_origin_is_refused_before_any_query(
     fresh_gateway: None, path: str, origins: tuple[str, ...]
 ) -> None:
@@ -49,6 +49,27 @@ async def test_wrong_origin_is_refused_before_any_query(
     peer = Peer(path, "carillon_session=0123456789abcdefghij", origins=origins)
     assert not await peer.connects()
     assert rejected("origin") == before + 1
+
+
+async def refusal(peer: Peer) -> list[dict[str, object]]:
+    """Return what the application answers to a handshake that its server can refuse in full."""
+    peer.communicator.scope["extensions"] = {"websocket.http.response": {}}
+    await peer.communicator.send_input({"type": "websocket.connect"})
+    answers = [await peer.communicator.receive_output(10) for _ in range(2)]
+    await peer.leave(1006)
+    return answers
+
+
+@pytest.mark.parametrize("origins", [(), ("null",), ("http://testserver",)])
+async def test_unknown_path_is_not_found(fresh_gateway: None, origins: tuple[str, ...]) -> None:
+    """Whoever asks is told at once; this test has no database to ask."""
+    before = rejected("protocol")
+    peer = Peer("/nowhere", "carillon_session=0123456789abcdefghij", origins=origins)
+    assert await refusal(peer) == [
+        {"type": "websocket.http.response.start", "status": 404, "headers": []},
+        {"type": "websocket.http.response.body"},
+    ]
+    assert rejected("protocol") == before + 1
 
 
 @pytest.mark.django_db(transaction=True)

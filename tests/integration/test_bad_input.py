@@ -24,6 +24,15 @@ def handshake(
     return connect(url, additional_headers=headers, origin=origin, proxy=None)
 
 
+async def status(
+    stack: RunningStack, path: str, headers: dict[str, str], origin: str | None
+) -> int:
+    """Try a handshake that is to be refused, and return with what."""
+    with pytest.raises(InvalidStatus) as caught:
+        await handshake(stack, path, headers, origin)
+    return int(caught.value.response.status_code)
+
+
 async def test_handshakes_that_are_not_ours_to_accept_are_refused_alike(
     stack: RunningStack,
 ) -> None:
@@ -41,17 +50,22 @@ async def test_handshakes_that_are_not_ours_to_accept_are_refused_alike(
         ("/ws/chat/lobby/", own, stack.url.rsplit(":", 1)[0] + ":1"),
         (f"/ws/chat/{hidden}/", own, stack.url),
         ("/ws/chat/no-such-room/", own, stack.url),
-        ("/ws/chat/lobby%0a/", own, stack.url),
-        ("/ws/chat/%D9%A3/", own, stack.url),
-        (f"/ws/chat/{'x' * 101}/", own, stack.url),
-        ("/ws/chat/lobby", own, stack.url),
-        ("/ws/nothing/", own, stack.url),
         ("/ws/nothing/lobby/", own, stack.url),
     ]
     for path, headers, origin in refused:
-        with pytest.raises(InvalidStatus) as caught:
-            await handshake(stack, path, headers, origin)
-        assert caught.value.response.status_code == 403, (path, origin)
+        assert await status(stack, path, headers, origin) == 403, (path, origin)
+
+
+async def test_unknown_paths_are_not_found(stack: RunningStack) -> None:
+    """404 to everybody, as no path is a secret; what stands in a known one's place may be."""
+    for path in (
+        "/ws/chat/lobby%0a/",
+        "/ws/chat/%D9%A3/",
+        f"/ws/chat/{'x' * 101}/",
+        "/ws/chat/lobby",
+        "/ws/nothing/",
+    ):
+        assert await status(stack, path, {}, None) == 404, path
 
 
 async def test_forged_proxy_headers_change_nothing(stack: RunningStack) -> None:
@@ -75,14 +89,14 @@ async def closed_with(socket: ClientConnection) -> int:
 
 
 async def test_frames_that_end_a_connection_end_only_that_one(stack: RunningStack) -> None:
-    """Binary is closed with 3501, too large a message with 1009; the neighbour hears all."""
+    """Binary is closed with 1003, too large a message with 1009; the neighbour hears all."""
     alice, bob = Session(stack.url, "alice"), Session(stack.url, "bob")
     room = fresh_room(alice)
     own = {"Cookie": bob.cookie}
     async with open_chat(alice, stack.url, room) as neighbour:
         async with handshake(stack, f"/ws/chat/{room}/", own, stack.url) as socket:
             await socket.send(b"\x00\x01")
-            assert await closed_with(socket) == 3501
+            assert await closed_with(socket) == 1003
         async with handshake(stack, f"/ws/chat/{room}/", own, stack.url) as socket:
             await socket.send(json.dumps({"message": "x" * 70_000}))
             assert await closed_with(socket) == 1009

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,7 +17,7 @@ from shared.realtime.positions import NOWHERE, Position
 __all__ = ["PlainConsumer", "position_of"]
 
 
-class PlainConsumer(AsyncWebsocketConsumer):
+class PlainConsumer(AsyncWebsocketConsumer, ABC):
     """
     An asynchronous consumer over the gateway's hub; it has no channel layer of its own.
 
@@ -38,9 +38,7 @@ class PlainConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope, self.base_send = scope, send
-        self.connection = PlainConnection(
-            the_gateway(), scope["user"], self.kind(), send, _wire_of(scope)
-        )
+        self.connection = PlainConnection(the_gateway(), scope["user"], self.kind(), scope, send)
         try:
             while True:
                 await self.dispatch(await receive())
@@ -68,8 +66,3 @@ def position_of(scope: Any, name: str) -> Position | None:
     if values is None:
         return None
     return Position.parse(values[-1]) or NOWHERE
-
-
-def _wire_of(scope: Any) -> Any:
-    # Only our own server offers it.
-    return scope.get("extensions", {}).get("carillon.wire", {}).get("wire")

@@ -17,7 +17,10 @@ from shared.telemetry import metrics
 if TYPE_CHECKING:
     from services.gateway.transport.fanout import FanOutGroup
 
-__all__ = ["Wire"]
+__all__ = ["EXTENSION", "Wire"]
+
+# In an ASGI scope's extensions, where an application finds its connection's wire.
+EXTENSION = "carillon.wire"
 
 
 class Wire(ABC):
