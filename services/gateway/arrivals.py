@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -11,8 +11,9 @@ from services.gateway.batches import Batch
 from services.gateway.database import DatabaseThreads
 from shared.accounts.access import active_among
 from shared.accounts.sessions import users_of
+from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
 from shared.realtime.history import Recovery, recover_many
-from shared.realtime.namespaces import namespace_of
+from shared.realtime.namespaces import Namespace, namespace_of
 from shared.realtime.positions import Position
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | N
 def _recoveries(arrivals: Sequence[Arrival]) -> list[dict[str, Recovery] | Exception]:
     # The session's user was read before the connection could hear of a revocation.
     active = active_among({arrival.user.pk for arrival in arrivals})
-    refusals = [_refusal(arrival, active) for arrival in arrivals]
+    may = _permissions(arrival for arrival in arrivals if arrival.user.pk in active)
+    refusals = [
+        _refusal(arrival, may) if arrival.user.pk in active else NotSubscribed("no longer active")
+        for arrival in arrivals
+    ]
     wanted = [
         (channel, position)
         for arrival, refusal in zip(arrivals, refusals, strict=True)
@@ -85,13 +90,31 @@ def _recoveries(arrivals: Sequence[Arrival]) -> list[dict[str, Recovery] | Excep
     ]
 
 
-def _refusal(arrival: Arrival, active: set[int]) -> Exception | None:
-    if arrival.user.pk not in active:
-        return NotSubscribed("no longer active")
+# By user and channel; an exception where a namespace failed to say it.
+type _Permissions = Mapping[tuple[int, str], bool | Exception]
+
+
+def _permissions(arrivals: Iterable[Arrival]) -> _Permissions:
+    asked: dict[Namespace, list[tuple[AbstractUser, str]]] = {}
+    found: dict[tuple[int, str], bool | Exception] = {}
+    for arrival in arrivals:
+        for channel in arrival.since:
+            try:
+                asked.setdefault(namespace_of(channel), []).append((arrival.user, channel))
+            except (InvalidChannel, UnknownNamespace) as error:
+                found[arrival.user.pk, channel] = error
+    for namespace, pairs in asked.items():
+        answers = namespace.can_subscribe_each(pairs)
+        for (user, channel), answer in zip(pairs, answers, strict=True):
+            found[user.pk, channel] = answer
+    return found
+
+
+def _refusal(arrival: Arrival, may: _Permissions) -> Exception | None:
     for channel in arrival.since:
-        try:
-            if not namespace_of(channel).can_subscribe(arrival.user, channel):
-                return NotSubscribed(channel)
-        except Exception as error:
-            return error
+        answer = may[arrival.user.pk, channel]
+        if isinstance(answer, Exception):
+            return answer
+        if not answer:
+            return NotSubscribed(channel)
     return None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from shared.accounts.access import is_active
+from shared.accounts.access import active_among, is_active
 from shared.accounts.models import User
 from shared.chat.exceptions import UnknownRoom
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership
 
-__all__ = ["access_room", "may_manage", "rooms_open_to", "who_may_enter"]
+__all__ = ["access_room", "may_manage", "open_to_each", "rooms_open_to", "who_may_enter"]
 
 
 def rooms_open_to(user: AbstractUser) -> QuerySet[ChatRoom]:
@@ -47,6 +48,28 @@ def access_room(user: AbstractUser, name: str) -> ChatRoom:
     if room is None:
         raise UnknownRoom
     return room
+
+
+def open_to_each(wanted: Iterable[tuple[AbstractUser, str]]) -> set[tuple[int, str]]:
+    """
+    Return for which users and room names `access_room` would find a room, in three queries.
+
+    Returns:
+        (the user's id, the room's name) of those where it would.
+    """
+    asked = {(u.pk, name) for u, name in wanted if u.pk and re.fullmatch(ROOM_NAME, name)}
+    rooms = ChatRoom.objects.in_bulk({name for _, name in asked}, field_name="name")
+    active = active_among({pk for pk, _ in asked})
+    closed = [room.pk for room in rooms.values() if room.members_only]
+    memberships = Membership.objects.filter(room__in=closed, user__in=active)
+    members = set(memberships.values_list("user_id", "room_id")) if closed else set()
+    return {
+        (pk, name)
+        for pk, name in asked
+        if pk in active
+        and (room := rooms.get(name)) is not None
+        and (not room.members_only or (pk, room.pk) in members)
+    }
 
 
 def may_manage(user: AbstractUser, room: ChatRoom) -> bool:

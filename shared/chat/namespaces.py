@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.accounts.models import User
-from shared.chat.access import access_room
+from shared.chat.access import access_room, open_to_each
 from shared.chat.actions import do_send_message
 from shared.chat.exceptions import ChatError, ClientIdConflict, InvalidContent, UnknownRoom
 from shared.realtime.exceptions import ErrorCode, Refused
@@ -33,6 +33,10 @@ class ChatNamespace(Namespace):
         except UnknownRoom:
             return False
         return True
+
+    def can_subscribe_each(self, wanted: Sequence[tuple[AbstractUser, str]]) -> Sequence[bool]:
+        rooms = open_to_each((user, topic_of(channel)) for user, channel in wanted)
+        return [(user.pk, topic_of(channel)) in rooms for user, channel in wanted]
 
     def can_publish(self, user: AbstractUser, channel: str) -> bool:
         return self.can_subscribe(user, channel)

@@ -72,6 +72,23 @@ class Namespace:
         """Say whether the user may hear this channel; nobody may unless the class says so."""
         return False
 
+    def can_subscribe_each(
+        self, wanted: Sequence[tuple[AbstractUser, str]]
+    ) -> Sequence[bool | Exception]:
+        """
+        Answer `can_subscribe` for many who arrive together; an exception is that one's alone.
+
+        Override it where `can_subscribe` asks the database: a query for each is most of what an
+        arrival costs.
+        """
+        answers: list[bool | Exception] = []
+        for user, channel in wanted:
+            try:
+                answers.append(self.can_subscribe(user, channel))
+            except Exception as error:
+                answers.append(error)
+        return answers
+
     def can_publish(self, user: AbstractUser, channel: str) -> bool:
         """Say whether the user's clients may publish; asked for each publication."""
         return False

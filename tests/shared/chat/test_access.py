@@ -24,6 +24,7 @@ def enters(user: User | AnonymousUser, name: str) -> bool:
     else:
         entered = True
     assert ChatNamespace().can_subscribe(user, f"chat:{name}") is entered
+    assert ChatNamespace().can_subscribe_each([(user, f"chat:{name}")]) == [entered]
     return entered
 
 
@@ -79,6 +80,26 @@ def test_one_query(
     """Permission and room come with one query: it is asked for each message."""
     with django_assert_num_queries(1):
         access_room(alice, "lobby")
+
+
+def test_many_at_once(
+    alice: User,
+    bob: User,
+    carol: User,
+    lobby: ChatRoom,
+    backroom: ChatRoom,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    """However many arrive, each is told as if it were alone, in three queries for all."""
+    do_add_member(alice, backroom, "bob")
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+    names = ("lobby", "backroom", "nowhere", "LOBBY", "\0", "x" * 300)
+    wanted = [(user, f"chat:{name}") for user in (alice, bob, carol) for name in names] * 2
+    alone = [ChatNamespace().can_subscribe(user, channel) for user, channel in wanted]
+    with django_assert_num_queries(3):
+        assert ChatNamespace().can_subscribe_each(wanted) == alone
+    assert sum(alone) == 2 * 4
+    assert ChatNamespace().can_subscribe_each([]) == []
 
 
 def test_rooms_in_the_order_of_what_was_said(alice: User, bob: User, backroom: ChatRoom) -> None:

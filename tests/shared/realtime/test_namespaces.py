@@ -93,3 +93,18 @@ def test_nothing_is_allowed_unless_the_class_says_so() -> None:
     with pytest.raises(Refused) as caught:
         namespace.on_publish(nobody, "x:y", {})
     assert caught.value.code is ErrorCode.NOT_AVAILABLE
+
+
+def test_what_fails_for_one_of_many_is_that_ones() -> None:
+    """A namespace that asks for each is asked for all, whatever happens with one of them."""
+
+    class Odd(Namespace):
+        name = "odd"
+
+        def can_subscribe(self, user: object, channel: str) -> bool:
+            return 10 // len(topic_of(channel).strip("-")) > 2
+
+    nobody = AnonymousUser()
+    answers = Odd().can_subscribe_each([(nobody, f"odd:{topic}") for topic in ("a", "-", "abcd")])
+    assert answers[0::2] == [True, False]
+    assert isinstance(answers[1], ZeroDivisionError)
