@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["MESSAGES_BURST", "MESSAGES_PER_SECOND", "MalformedLimit", "RateLimit", "TokenBucket"]
+__all__ = [
+    "MESSAGES_BURST",
+    "MESSAGES_PER_SECOND",
+    "REST_SECONDS",
+    "MalformedLimit",
+    "RateLimit",
+    "TokenBucket",
+]
 
 MESSAGES_PER_SECOND = 20.0
 MESSAGES_BURST = 40.0
+
+# For how long nothing is read of a client whose last message was one too many, so that who floods
+# pays with time, not with the others' processor. Shorter than a token takes, or it would never be
+# seen that the client does not wait.
+REST_SECONDS = 0.02
 
 _STRIKES = 3
 _STRIKE_SECONDS = 1.0

@@ -6,6 +6,7 @@ Consumers own it and bring the sockets' events; the hub knows only its outbox.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -15,7 +16,7 @@ from services.gateway import plain
 from services.gateway.arrivals import NotSubscribed, Since
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
-from services.gateway.limits import MalformedLimit, RateLimit
+from services.gateway.limits import REST_SECONDS, MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.refusal import Scope, Send, refuse
 from services.gateway.subscriber import Subscriber
@@ -87,6 +88,7 @@ class PlainConnection:
         self._rate = RateLimit(time.monotonic())
         self._malformed = MalformedLimit()
         self._closed = False
+        self._is_over_rate = False
 
     async def open(self, since: Since) -> None:
         """Accept the handshake and subscribe, or refuse it; afterwards all that is sent arrives."""
@@ -155,6 +157,7 @@ class PlainConnection:
                 self.end(CloseCode.BAD_REQUEST)
             message = None
         if wait := self._rate.take(now):
+            self._is_over_rate = True
             words = f"Too many messages: wait {wait:.1f} s."
             self.refuse(
                 Refused(ErrorCode.TOO_MANY_REQUESTS, words), message or {}, retry_after=wait
@@ -163,6 +166,12 @@ class PlainConnection:
                 self.end(CloseCode.TOO_MANY_REQUESTS)
             return None
         return message
+
+    async def rest(self) -> None:
+        """Wait for a moment where the client's last message was one too many."""
+        if self._is_over_rate:
+            self._is_over_rate = False
+            await asyncio.sleep(REST_SECONDS)
 
     async def publish(self, channel: str, message: dict[str, Any]) -> None:
         """Have the namespace store and publish a message; its frame is the acknowledgement."""

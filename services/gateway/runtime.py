@@ -48,6 +48,8 @@ class Gateway:
         # How to send everybody away, and whether that goes on; only our own server can.
         self._drain: Callable[[], None] | None = None
         self._is_draining: Callable[[], bool] = lambda: False
+        # Whether there are so many connections that new ones had better go elsewhere.
+        self._crowding: Callable[[], str | None] = lambda: None
         self._tasks: list[asyncio.Task[None]] = []
         # When the event loop last came round; the health check reads it from another thread.
         self._beat = time.monotonic()
@@ -65,6 +67,10 @@ class Gateway:
         """Take how the server is drained, and how to know that it is."""
         self._drain, self._is_draining = start, is_running
 
+    def on_crowding(self, crowding: Callable[[], str | None]) -> None:
+        """Take how to know that there is hardly room for more connections, from any thread."""
+        self._crowding = crowding
+
     def serve_internal(self) -> None:
         """Serve metrics, health and drain from a thread of their own; in the event loop."""
         loop, drain = asyncio.get_running_loop(), self._drain
@@ -79,6 +85,7 @@ class Gateway:
                 "event_loop": self._stuck,
                 "database": lambda: self.database.outage,
                 "layer": self._deaf,
+                "connections": lambda: self._crowding(),
                 "drain": lambda: "clients are sent away" if self._is_draining() else None,
             },
             actions={"/drain": lambda: loop.call_soon_threadsafe(drain)} if drain else {},

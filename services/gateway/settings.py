@@ -29,6 +29,13 @@ CARILLON_GATEWAY_DATABASE_THREADS = env.integer(
     "CARILLON_GATEWAY_DATABASE_THREADS", 4, minimum=1, maximum=64
 )
 
+# How many may be open at once. A number that somebody gives is kept or refused; the default is
+# lowered where the system allows fewer files.
+CARILLON_GATEWAY_CONNECTIONS = env.integer(
+    "CARILLON_GATEWAY_CONNECTIONS", 10_000, minimum=1, maximum=1_000_000
+)
+CARILLON_GATEWAY_CONNECTIONS_IS_GIVEN = bool(env.text("CARILLON_GATEWAY_CONNECTIONS", ""))
+
 # Of a message or a frame from a client.
 CARILLON_GATEWAY_MESSAGE_BYTES = env.integer(
     "CARILLON_GATEWAY_MESSAGE_BYTES", 64 * 1024, minimum=1_024, maximum=16 * 1024 * 1024

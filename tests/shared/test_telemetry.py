@@ -158,6 +158,7 @@ def test_port_taken() -> None:
         )
 
 
+@pytest.mark.thorough
 def test_one_line_per_event() -> None:
     """A log line is one JSON object, whatever control characters and tracebacks it holds."""
     ended = python(
@@ -172,6 +173,7 @@ def test_one_line_per_event() -> None:
     assert "ZeroDivisionError" in second["exception"]
 
 
+@pytest.mark.thorough
 def test_killed_processes_are_logged_without_a_traceback() -> None:
     """It would show where Celery found out; what our own code raised keeps its one."""
     ended = python(

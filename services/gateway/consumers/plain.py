@@ -54,6 +54,7 @@ class PlainConsumer(AsyncWebsocketConsumer, ABC):
                 await self.connection.open(self.wanted())
             case "websocket.receive":
                 await self.receive(message.get("text"), message.get("bytes"))
+                await self.connection.rest()
             case "websocket.disconnect":
                 self.connection.close(message["code"])
                 raise StopConsumer

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from services.gateway.transport.protocol import GatewayProtocol
 from services.gateway.transport.server import GatewayServer
 from shared.telemetry import metrics
 
-__all__ = ["Drain"]
+__all__ = ["Drain", "leave"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +52,24 @@ class Drain:
 
     def start_or_stop(self) -> None:
         """Begin, or where it has begun, end at once: what a signal does."""
-        if self.is_running:
+        if self._server.is_stopping:
+            # What does not end keeps us here, and the next signal was to be the last.
+            logger.warning("Told to end again: what is still being put away is left.")
+            leave(1)
+        elif self.is_running:
             logger.warning("Told to end a second time: %d are cut.", len(self._server.connections))
             self._server.stop()
         else:
             self.start()
 
     async def _run(self) -> None:
+        try:
+            await self._send_all_away()
+        finally:
+            # Whatever went wrong: a gateway that accepts nobody must not stay.
+            self._server.stop()
+
+    async def _send_all_away(self) -> None:
         waiting = list(self._server.open_connections())
         random.shuffle(waiting)
         seconds = min(self._seconds, len(waiting) / _PER_SECOND)
@@ -70,7 +84,14 @@ class Drain:
                 _send_away(late)
             await asyncio.sleep(_STEP_SECONDS)
         logger.info("Drained; %d connections did not end.", len(self._server.connections))
-        self._server.stop()
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now; a thread that waits for a database does not hold it back."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 async def _spread(
@@ -90,4 +111,11 @@ async def _spread(
 
 
 def _send_away(protocol: GatewayProtocol) -> None:
-    protocol.shut(_SERVICE_RESTART, _REASON)
+    if protocol.is_cut:
+        return
+    try:
+        protocol.shut(_SERVICE_RESTART, _REASON)
+    except Exception:
+        # One that cannot be told must not keep the others here.
+        logger.exception("A connection could not be closed, and is dropped.")
+        protocol.drop()

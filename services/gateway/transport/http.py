@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from ipaddress import ip_address
 from typing import Any
 from weakref import ref
 
@@ -29,21 +30,26 @@ _WORDS = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-_EXTRA = {405: b"Allow: GET\r\n", 426: b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+_EXTRA = {
+    405: b"Allow: GET\r\n",
+    426: b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    503: b"Retry-After: 5\r\n",
+}
 
 
 class HandshakeRequest(WebRequest):
     """A request that must be a handshake."""
 
     def process(self) -> Any:
+        # Daphne decodes what any client says of its address.
+        if not self.channel.factory.server.trusts(self.client):
+            self.requestHeaders.removeHeader(b"X-Real-IP")
         if status := self._refusal():
             self.channel.refuse(status)
             return None
-        # Daphne knows no lists of protocols, and decodes what any client says of its address.
+        # Daphne knows no lists of protocols.
         self.requestHeaders.setRawHeaders(b"Upgrade", [b"websocket"])
-        if not self.channel.factory.server.trusts(self.client):
-            self.requestHeaders.removeHeader(b"X-Real-IP")
-        self.channel.is_upgraded = True
+        self.channel.upgrade()
         return super().process().addErrback(self._fail)
 
     def _fail(self, failure: Any) -> None:
@@ -61,14 +67,31 @@ class HandshakeRequest(WebRequest):
         upgrades = b",".join(headers.getRawHeaders(b"Upgrade", [])).lower().split(b",")
         if b"websocket" not in [upgrade.strip() for upgrade in upgrades]:
             return 426
-        if self.channel.factory.server.is_draining:
-            metrics.HANDSHAKES_REJECTED.labels(reason="draining").inc()
-            return 503
+        if not _is_address(headers.getRawHeaders(b"X-Real-IP", [])):
+            return 400
+        if not b"".join(headers.getRawHeaders(b"Sec-WebSocket-Protocol", [])).isascii():
+            return 400
         versions = headers.getRawHeaders(b"Sec-WebSocket-Version", [])
         keys = headers.getRawHeaders(b"Sec-WebSocket-Key", [])
         if versions != [b"13"]:
             return 426 if len(versions) == 1 and versions[0].strip().isdigit() else 400
-        return None if len(keys) == 1 else 400
+        if len(keys) != 1:
+            return 400
+        if why := self.channel.factory.server.refusal:
+            metrics.HANDSHAKES_REJECTED.labels(reason=why).inc()
+            return 503
+        return None
+
+
+def _is_address(values: list[bytes]) -> bool:
+    """Tell whether a proxy says where a connection comes from; it need not."""
+    if not values:
+        return True
+    try:
+        ip_address(values[0].decode("ascii").strip())
+    except ValueError:
+        return False
+    return len(values) == 1
 
 
 def _are_legal(headers: Headers) -> bool:
@@ -90,10 +113,36 @@ class HandshakeChannel(http.HTTPChannel):
     # Set when the connection belongs to a WebSocket, or was refused.
     is_upgraded = False
     _is_refused = False
+    # Whether the server counts it among those that have not said what they want.
+    _is_arriving = False
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.factory.server.arrivals.add(ref(self))
+        server = self.factory.server
+        self._is_arriving = True
+        server.capacity.arriving += 1
+        if server.capacity.is_overrun:
+            # Before it costs more than a descriptor, of which there must be some for the rest.
+            self._is_refused = True
+            metrics.HANDSHAKES_REJECTED.labels(reason="capacity").inc()
+            self.transport.abortConnection()
+        else:
+            server.clocks.arrivals.add(ref(self))
+
+    def connectionLost(self, reason: Any) -> None:
+        # Of an upgraded connection it is the WebSocket that hears this.
+        self._arrived()
+        super().connectionLost(reason)
+
+    def upgrade(self) -> None:
+        """Leave the connection to a WebSocket."""
+        self.is_upgraded = True
+        self._arrived()
+
+    def _arrived(self) -> None:
+        if self._is_arriving:
+            self._is_arriving = False
+            self.factory.server.capacity.arriving -= 1
 
     def judge_arrival(self) -> None:
         """Close where the headers have not come in time, a byte now and then or not."""
@@ -107,6 +156,8 @@ class HandshakeChannel(http.HTTPChannel):
         if self._is_refused:
             return
         self._is_refused = True
+        if status < 500:
+            metrics.HANDSHAKES_REJECTED.labels(reason="protocol").inc()
         words = f"{status} {_WORDS[status]}"
         body = f"{words}\n".encode()
         head = (

@@ -30,6 +30,11 @@ class Inbox:
         self._when_full = when_full
         self._has_room = has_room
 
+    @property
+    def waiting(self) -> int:
+        """How many messages nobody has taken."""
+        return len(self._messages)
+
     def put_nowait(self, message: dict[str, Any]) -> None:
         """Add a message, also where it is full: the last thing to come is the disconnect."""
         self._messages.append(message)
@@ -52,7 +57,9 @@ class Inbox:
         self._bytes -= _size(message)
         if self._is_full and len(self._messages) <= _MESSAGES // 2 and self._bytes <= _BYTES // 2:
             self._is_full = False
-            self._has_room()
+            # Not at once, or a reader that never has to wait would go through all that one read of
+            # the socket has brought, thousands of messages, before anybody else has a turn.
+            asyncio.get_running_loop().call_soon(self._has_room)
         return message
 
 

@@ -8,46 +8,32 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
-from weakref import ref
 
 import daphne.server
 from autobahn.websocket import protocol as autobahn_protocol
-from twisted.internet import reactor, tcp
+from twisted.internet import reactor, tcp, unix
 
+from services.gateway.transport.capacity import Capacity
+from services.gateway.transport.clocks import Clocks
 from services.gateway.transport.deadlines import Deadlines
-from services.gateway.transport.http import HandshakeChannel, HandshakeFactory
+from services.gateway.transport.http import HandshakeFactory
 from services.gateway.transport.inbox import Inbox
-from services.gateway.transport.pings import PingClock
 from services.gateway.transport.protocol import GatewayFactory, GatewayProtocol
-from services.gateway.transport.sockets import GatewaySocket
+from services.gateway.transport.running import Running
+from services.gateway.transport.sockets import GatewaySocket, GatewayUnixSocket
+from services.gateway.transport.wire import EXTENSION
 from shared.telemetry import metrics
 
-__all__ = ["EXTENSION", "GatewayServer"]
+__all__ = ["GatewayServer"]
 
 logger = logging.getLogger(__name__)
 
-# In the scope's extensions, where an application finds its connection's wire.
-EXTENSION = "carillon.wire"
-
-_HANDSHAKE_SECONDS = 10.0
-# How often a connection for which bytes wait is asked when its peer last took some.
-_STALL_SECONDS = 2.0
-# For a client to take what was sent before its connection ends.
-_PARTING_SECONDS = 2.0
 # How long it takes to send to a client that is gone.
 _GONE_SECONDS = 0.05
 # For an application whose connection is gone.
 _END_SECONDS = 10.0
-
-
-class _Connection:
-    """What the server keeps of a connection."""
-
-    __slots__ = ("is_gone", "task")
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self.is_gone = False
+# For those that still run when the server ends, and for what it puts away then.
+_LAST_SECONDS = 2.0
 
 
 class GatewayServer(daphne.server.Server):
@@ -64,6 +50,10 @@ class GatewayServer(daphne.server.Server):
         proxies: Iterable[str] = (),
         is_fast: bool = True,
         header_seconds: float = 5.0,
+        stall_seconds: float = 10.0,
+        pause_seconds: float = 60.0,
+        limit: int | None = None,
+        at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """
         Take what to serve, and where.
@@ -77,6 +67,10 @@ class GatewayServer(daphne.server.Server):
             proxies: addresses or networks whose X-Real-IP is believed.
             is_fast: whether groups may write to sockets themselves.
             header_seconds: how long the head of a request may take.
+            stall_seconds: how long bytes may wait for a peer that takes none.
+            pause_seconds: how long an application may take nothing while its client has to wait.
+            limit: of connections that are open at once; None for as many as the system allows.
+            at_end: awaited for 2 s at most when all applications have ended.
         """
         super().__init__(
             application,
@@ -95,37 +89,31 @@ class GatewayServer(daphne.server.Server):
         )
         self.is_fast = is_fast
         self.is_draining = False
-        self.connections: dict[Any, _Connection] = {}
+        self.is_stopping = False
+        self._at_end = at_end
+        self.connections: dict[Any, Running] = {}
+        self.capacity = Capacity(limit)
         self._proxies = [ip_network(each) for each in proxies]
-        self.pings = PingClock(ping_seconds)
-        self.pongs: Deadlines[tuple[GatewayProtocol, int]] = Deadlines(
-            pong_seconds, lambda due: due[0].judge_pong(due[1])
+        self.clocks = Clocks(
+            ping_seconds=ping_seconds,
+            pong_seconds=pong_seconds,
+            header_seconds=header_seconds,
+            stall_seconds=stall_seconds,
+            pause_seconds=pause_seconds,
         )
-        # Everybody goes through these: who is gone before must not be kept for them, which is
-        # 100 MB where two thousand come and go in a second.
-        self.arrivals: Deadlines[ref[HandshakeChannel]] = Deadlines(
-            header_seconds, _if_there(HandshakeChannel.judge_arrival)
-        )
-        self.handshakes: Deadlines[ref[GatewayProtocol]] = Deadlines(
-            _HANDSHAKE_SECONDS, _if_there(lambda protocol: protocol.turn_down(503))
-        )
-        self.partings: Deadlines[ref[GatewayProtocol]] = Deadlines(
-            _PARTING_SECONDS, _if_there(GatewayProtocol.part)
-        )
-        self.stalls: Deadlines[GatewayProtocol] = Deadlines(
-            _STALL_SECONDS, GatewayProtocol.judge_stall
-        )
-        self._ends: Deadlines[_Connection] = Deadlines(_END_SECONDS, _kill)
+        self._ends: Deadlines[Running] = Deadlines(_END_SECONDS, Running.end)
 
     def unsent(self) -> int:
         """Return how many bytes for clients wait in user space; from any thread."""
         # Whoever has some is watched, whether or not it takes them.
-        return sum(p.unsent() for p in self.stalls if p.transport and p.transport.connected)
+        return sum(p.unsent() for p in self.clocks.stalls if p.transport and p.transport.connected)
 
     def run(self) -> None:
         """Serve until stopped; what Daphne and its libraries make are our classes from here on."""
         metrics.SEND_QUEUE_BYTES.set_function(self.unsent)
+        metrics.CONNECTIONS_LIMIT.set(self.capacity.limit or 0)
         tcp.Port.transport = GatewaySocket
+        unix.Port.transport = GatewayUnixSocket
         daphne.server.WebSocketFactory = GatewayFactory
         daphne.server.HTTPFactory = HandshakeFactory
         # A third of an accept's time, for the text of a message that nobody logs.
@@ -135,7 +123,19 @@ class GatewayServer(daphne.server.Server):
     def trusts(self, peer: Any) -> bool:
         """Tell whether a peer is one of our proxies; a unix socket's always is."""
         host = getattr(peer, "host", None)
-        return host is None or any(ip_address(host) in network for network in self._proxies)
+        if host is None:
+            return True
+        address = ip_address(host)
+        # Where IPv6 is listened to for both.
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._proxies)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no handshake is accepted now, in the words of metrics; None if it is."""
+        if self.is_draining:
+            return "draining"
+        return "capacity" if self.capacity.is_full else None
 
     def open_connections(self) -> Iterator[GatewayProtocol]:
         """Go through the connections whose handshake is done."""
@@ -154,27 +154,30 @@ class GatewayServer(daphne.server.Server):
 
     def protocol_connected(self, protocol: Any) -> None:
         if isinstance(protocol, GatewayProtocol):
-            self.connections[protocol] = _Connection()
+            self.connections[protocol] = Running()
+            self.capacity.open += 1
 
     def protocol_disconnected(self, protocol: Any) -> None:
         connection = self.connections.get(protocol)
         if connection is None or connection.is_gone:
             return
         connection.is_gone = True
-        if connection.task is None or connection.task.done():
+        self.capacity.open -= 1
+        if connection.has_ended:
             del self.connections[protocol]
         else:
             self._ends.add(connection)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox:
         """Start the application for a connection, and return where its messages go."""
+        loop = asyncio.get_running_loop()
         inbox = Inbox(protocol.pause_reading, protocol.resume_reading)
         scope.setdefault("asgi", {"version": "3.0"})
         scope["extensions"] = {"websocket.http.response": {}}
         if protocol.can_be_fast:
             scope["extensions"][EXTENSION] = {"wire": protocol}
         connection = self.connections[protocol]
-        connection.task = asyncio.get_running_loop().create_task(
+        connection.task = loop.create_task(
             self.application(scope, inbox.get, partial(self.handle_reply, protocol))
         )
         connection.task.add_done_callback(partial(self._ended, protocol, connection))
@@ -191,6 +194,11 @@ class GatewayServer(daphne.server.Server):
             # An application that goes on for ever must not have the event loop for itself.
             await asyncio.sleep(_GONE_SECONDS)
 
+    def cancel_stuck(self, protocol: GatewayProtocol) -> None:
+        """End an application that takes nothing of what its client sends."""
+        if (connection := self.connections.get(protocol)) is not None:
+            connection.end_stuck(self.clocks.pause_seconds)
+
     def application_checker(self) -> None:
         """Do nothing: tasks tell when they end."""
 
@@ -198,17 +206,29 @@ class GatewayServer(daphne.server.Server):
         """Do nothing: clocks and deadlines look after all of this."""
 
     def kill_all_applications(self) -> Any:
-        """Cancel what still runs when the reactor stops, and wait for it."""
+        """Cancel what still runs when the reactor stops, and wait for it, though not for ever."""
+        return daphne.server.defer.Deferred.fromFuture(asyncio.ensure_future(self._put_away()))
+
+    async def _put_away(self) -> None:
         tasks = [c.task for c in self.connections.values() if c.task and not c.task.done()]
         for task in tasks:
             task.cancel()
-        return daphne.server.defer.Deferred.fromFuture(
-            asyncio.ensure_future(asyncio.wait(tasks or [asyncio.ensure_future(_nothing())]))
-        )
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=_LAST_SECONDS)
+            if left:
+                logger.warning("%d applications did not end when they were cancelled.", len(left))
+        if self._at_end is not None:
+            try:
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await self._at_end()
+            except Exception:
+                logger.exception("What the gateway holds could not be put away.")
 
     def _ended(
-        self, protocol: GatewayProtocol, connection: _Connection, task: asyncio.Task[None]
+        self, protocol: GatewayProtocol, connection: Running, task: asyncio.Task[None]
     ) -> None:
+        # Kept, it would hold what the application was for until a deadline has passed.
+        connection.task = None
         if connection.is_gone:
             self.connections.pop(protocol, None)
         if task.cancelled():
@@ -231,25 +251,10 @@ class GatewayServer(daphne.server.Server):
 
     def stop(self) -> None:
         """End at once; `Drain` ends gracefully."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
         if reactor.running:
             reactor.stop()
         else:
             self.abort_start = True
-
-
-def _if_there[T](act: Callable[[T], None]) -> Callable[[ref[T]], None]:
-    def act_on(reference: ref[T]) -> None:
-        if (thing := reference()) is not None:
-            act(thing)
-
-    return act_on
-
-
-def _kill(connection: _Connection) -> None:
-    if connection.task is not None and not connection.task.done():
-        logger.warning("A connection's application did not end in time and was cancelled.")
-        connection.task.cancel()
-
-
-async def _nothing() -> None:
-    return None

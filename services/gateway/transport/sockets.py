@@ -1,16 +1,16 @@
-"""Sockets: Twisted's transport, which tells its connection when bytes wait and when none do."""
+"""Sockets: Twisted's transports, which tell their connection when bytes wait and when none do."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 
 if TYPE_CHECKING:
     from services.gateway.transport.protocol import GatewayProtocol
 
-__all__ = ["GatewaySocket"]
+__all__ = ["GatewaySocket", "GatewayUnixSocket"]
 
 
 class GatewaySocket(tcp.Server):
@@ -54,3 +54,7 @@ class GatewaySocket(tcp.Server):
         if wire is not None:
             wire.cut()
         super().connectionLost(reason)
+
+
+class GatewayUnixSocket(GatewaySocket, unix.Server):
+    """The same on a unix socket, as between nginx and a gateway on one machine."""

@@ -1,16 +1,21 @@
 """
 `python -m tests.gateway.transport.application`: the gateway's server with an application for tests.
 
-Without Django, database and broker. Prints its port as the first line, and what it has counted as
-the last one. SIGTERM drains it; the second one ends it at once.
+Without Django, database and broker. Prints its port, or 0, as the first line, and its counts as
+the last one. SIGTERM drains it; the second one ends it at once, the third without any waiting.
 
     /echo                      sends back text and bytes
     /close?code=&reason=       closes so after the first message; what was refused is in /stats
     /hang                      accepts and never reads
+    /stubborn                  accepts, and does not end when it is cancelled
+    /thread?sleep=             has a thread sleep, then as /echo
+    /unclosable                fails to send close frames
     /late                      reads only after somebody came to /release, then as /echo
+    /sip?seconds=              takes a message each so many seconds
     /flood?bytes=              sends messages without end
     /refuse, /status?code=     turn the handshake down: with a close, with a status
     /slow-accept?seconds=      accepts late, then as /echo
+    /block?block=              holds the event loop when it has accepted, then as /echo
     /fail?when=before|after    raises before it accepts, or after the first message
     /leave?when=before|after   returns then instead
     /scope                     sends what it was told of its client
@@ -22,11 +27,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -35,16 +42,30 @@ from urllib.parse import parse_qsl
 # First of all: it chooses Twisted's reactor.
 import daphne.server  # noqa: F401  isort: skip
 
+from prometheus_client import REGISTRY
 from twisted.internet import reactor
 
 from services.gateway.outbox import QueuedOutbox, WireOutbox
-from services.gateway.transport.drain import Drain
+from services.gateway.transport.drain import Drain, leave
 from services.gateway.transport.fanout import FanOutGroup
 from services.gateway.transport.selftest import self_test
-from services.gateway.transport.server import EXTENSION, GatewayServer
+from services.gateway.transport.server import GatewayServer
+from services.gateway.transport.wire import EXTENSION
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+_COUNTED = tuple(
+    f"carillon_gateway_{name}"
+    for name in (
+        "applications_cancelled_total",
+        "connection_duration_seconds_count",
+        "connection_duration_seconds_sum",
+        "connections_limit",
+        "handshakes_rejected_total",
+    )
+)
 
 
 class Application:
@@ -92,6 +113,13 @@ class Application:
 
     serve_slow_accept = serve_echo
 
+    async def serve_block(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        # The event loop, and with it everybody.
+        time.sleep(float(query["block"]))  # noqa: ASYNC251
+        await self.serve_echo(scope, receive, send, query)
+
     async def serve_close(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
     ) -> None:
@@ -112,11 +140,40 @@ class Application:
     ) -> None:
         await asyncio.Event().wait()
 
+    async def serve_stubborn(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def serve_thread(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        asyncio.get_running_loop().run_in_executor(None, time.sleep, float(query["sleep"]))
+        await self.serve_echo(scope, receive, send, query)
+
+    async def serve_unclosable(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        def fail(**_: object) -> None:
+            raise RuntimeError("This one cannot be closed.")
+
+        scope["extensions"][EXTENSION]["wire"].sendCloseFrame = fail
+        await self.serve_hub(scope, receive, send, query)
+
     async def serve_late(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
     ) -> None:
         await self.released.wait()
         await self.serve_echo(scope, receive, send, query)
+
+    async def serve_sip(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        pause = float(query["seconds"])
+        while (await receive())["type"] == "websocket.receive":  # noqa: ASYNC110 - it takes them
+            await asyncio.sleep(pause)
 
     async def serve_flood(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
@@ -181,6 +238,8 @@ class Application:
             "open": len(protocols),
             "known": len(self.server.connections),
             "busy": sum(each.is_busy for each in protocols),
+            "fast": sum(each.is_fast for each in protocols),
+            "counted": _counted(),
             "members": {name: len(group) for name, group in self.groups.items()},
             "connects": self.connects,
             "disconnects": self.disconnects,
@@ -188,6 +247,18 @@ class Application:
             "flood_ends": self.flood_ends,
             "refused": self.refused,
         }
+
+
+def _counted() -> dict[str, float]:
+    """Return some of the metrics, by what their names have behind `carillon_gateway_`."""
+    return {
+        "_".join([sample.name.removeprefix("carillon_gateway_"), *sample.labels.values()]): (
+            sample.value
+        )
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if sample.name.startswith(_COUNTED)
+    }
 
 
 async def _turn_down(send: Send, status: int) -> None:
@@ -271,6 +342,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pong-seconds", type=float, default=8.0)
     parser.add_argument("--drain-seconds", type=float, default=1.0)
     parser.add_argument("--header-seconds", type=float, default=5.0)
+    parser.add_argument("--stall-seconds", type=float, default=10.0)
+    parser.add_argument("--pause-seconds", type=float, default=60.0)
+    parser.add_argument("--limit", type=int, help="of connections")
+    parser.add_argument("--endpoint", default="tcp:port=0:interface=127.0.0.1:backlog=4096")
     parser.add_argument("--proxy", action="append", default=[], help="whose X-Real-IP is believed")
     parser.add_argument("--long-way", action="store_true", help="without the fast path")
     options = parser.parse_args(arguments)
@@ -279,13 +354,16 @@ def main(arguments: list[str]) -> int:
     application = Application()
     server = GatewayServer(
         application,
-        ["tcp:port=0:interface=127.0.0.1:backlog=4096"],
+        [options.endpoint],
         max_message_bytes=64 * 1024,
         ping_seconds=options.ping_seconds,
         pong_seconds=options.pong_seconds,
         proxies=options.proxy,
         is_fast=not options.long_way,
         header_seconds=options.header_seconds,
+        stall_seconds=options.stall_seconds,
+        pause_seconds=options.pause_seconds,
+        limit=options.limit,
     )
     application.server = server
     reactor.callWhenRunning(_be_ready, server, Drain(server, options.drain_seconds))
@@ -298,8 +376,9 @@ def _be_ready(server: GatewayServer, drain: Drain) -> None:
     loop = asyncio.get_event_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.start_or_stop)
-    print(server.listening_addresses[0][1], flush=True)
+    # A unix socket has none.
+    print(server.listening_addresses[0][1] if server.listening_addresses else 0, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -17,9 +17,12 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 
 
 @pytest.fixture
-def server(shared_server: Child) -> Child:
+def server(shared_server: Child) -> Iterator[Child]:
     """A server that is seen to live, and to have raised nothing, after each test."""
-    return shared_server
+    before = len(shared_server.errors())
+    yield shared_server
+    assert shared_server.stats()
+    assert "Traceback" not in shared_server.errors()[before:]
 
 
 @pytest.fixture

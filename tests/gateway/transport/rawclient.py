@@ -12,7 +12,6 @@ import os
 import socket
 import struct
 import time
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 __all__ = [
@@ -181,12 +180,7 @@ class RawClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.socket.close()
 
     @property

@@ -150,3 +150,54 @@ def test_second_signal(serve: Callable[..., Child], number: int) -> None:
     assert server.process.returncode == 0
     for client in clients:
         client.socket.close()
+
+
+def test_connection_that_cannot_be_closed(serve: Callable[..., Child]) -> None:
+    """It is dropped and told of; the others get their close frames, and the server ends."""
+    server = serve("--drain-seconds", "0.5")
+    broken = server.open("/unclosable/all")
+    clients = _members(server, 20)
+    server.eventually(lambda stats: stats["members"]["all"] == 21)
+    server.signal()
+    for client in clients:
+        assert client.close_by_server() == 1012
+    with pytest.raises(ConnectionResetError):
+        broken.read_end()
+    server.last_words()
+    assert server.process.returncode == 0
+    assert server.errors().count("could not be closed") == 1
+
+
+def test_application_that_does_not_end(serve: Callable[..., Child]) -> None:
+    """It is cancelled, given a moment and left."""
+    server = serve("--drain-seconds", "0.1")
+    client = server.open("/stubborn")
+    server.signal()
+    assert client.close_by_server() == 1012
+    server.last_words(seconds=10)
+    assert server.process.returncode == 0
+    assert "1 applications did not end" in server.errors()
+
+
+def test_third_signal(serve: Callable[..., Child]) -> None:
+    """Who tells it again while something does not end leaves that behind."""
+    server = serve("--drain-seconds", "60")
+    client = server.open("/stubborn")
+    server.signal()
+    server.eventually_logs("Draining")
+    server.signal()
+    server.eventually_logs("a second time")
+    server.signal()
+    assert server.process.wait(10) == 1
+    assert "what is still being put away is left" in server.errors()
+    client.socket.close()
+
+
+def test_thread_that_hangs(serve: Callable[..., Child]) -> None:
+    """A thread that waits for a database, say, does not keep the process."""
+    server = serve("--drain-seconds", "0.1")
+    client = server.open("/thread?sleep=60")
+    server.signal()
+    assert client.close_by_server() == 1012
+    server.last_words(seconds=10)
+    assert server.process.returncode == 0

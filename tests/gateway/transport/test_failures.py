@@ -63,7 +63,7 @@ def test_application_that_never_answers(server: Child) -> None:
         client.socket.sendall(handshake("/slow-accept?seconds=1000"))
         assert client.response().status == 503
         client.read_rest()
-    server.eventually(lambda stats: stats["known"] == before["known"], seconds=15)
+    server.eventually(lambda stats: stats["known"] <= before["known"], seconds=15)
 
 
 @pytest.mark.thorough
@@ -72,5 +72,5 @@ def test_application_that_never_ends(server: Child) -> None:
     before = server.stats()
     server.open("/hang").close()
     server.open("/hang").reset()
-    server.eventually(lambda stats: stats["known"] == before["known"], seconds=15)
+    server.eventually(lambda stats: stats["known"] <= before["known"], seconds=15)
     assert "did not end in time" in server.errors()

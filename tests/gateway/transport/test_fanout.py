@@ -7,7 +7,7 @@ from asyncio import events
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
 from services.gateway.transport import fanout, rounds, turns
@@ -649,5 +650,22 @@ class FanOut(RuleBasedStateMachine):
             self.patch.undo()
 
 
+# To make an example smaller takes minutes, at whose end the test is killed and has shown nothing.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
+
 TestFanOut = FanOut.TestCase
-TestFanOut.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestFanOut.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, phases=PHASES
+)
+
+
+@pytest.mark.thorough
+def test_everything_at_once_for_long() -> None:
+    """The same with more examples, and some that are longer."""
+    for examples, steps in ((300, 40), (50, 120)):
+        run_state_machine_as_test(
+            FanOut,
+            settings=settings(
+                max_examples=examples, stateful_step_count=steps, deadline=None, phases=PHASES
+            ),
+        )

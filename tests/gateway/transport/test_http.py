@@ -97,6 +97,7 @@ _REFUSED = {
     "two lengths": (400, handshake(headers=(("Content-Length", "5"), ("Content-Length", "6")))),
     "a length that is none": (400, handshake(headers=(("Content-Length", "five"),))),
     "a negative length": (400, handshake(headers=(("Content-Length", "-5"),))),
+    "a protocol that is not ASCII": (400, handshake(headers=(("Sec-WebSocket-Protocol", "\xff"),))),
     "version 8": (426, handshake(sec_websocket_version="8")),
     "version 14": (426, handshake(sec_websocket_version="14")),
     "version x": (400, handshake(sec_websocket_version="x")),
@@ -259,13 +260,26 @@ def test_address_by_a_proxy(behind_proxy: Child, address: str) -> None:
         assert own["client"] == list(unnamed.address)
 
 
-@pytest.mark.parametrize("value", ["", "nobody", "6.6.6.6, 7.7.7.7", "a" * 500])
-def test_senseless_address_by_a_proxy(behind_proxy: Child, value: str) -> None:
-    """A proxy that says nonsense costs nothing but the address."""
-    client, told = _scope(behind_proxy, ("X-Real-IP", value))
-    with client:
-        assert isinstance(told["client"], list)
-    assert "Traceback" not in behind_proxy.errors()
+@pytest.mark.parametrize(
+    "values",
+    [
+        [""],
+        ["nobody"],
+        ["6.6.6.6, 7.7.7.7"],
+        ["6.6.6.6", "7.7.7.7"],
+        ["127.0.0.1:80"],
+        ["a" * 500],
+        ["\xff\xfe"],
+    ],
+)
+def test_senseless_address_by_a_proxy(behind_proxy: Child, values: list[str]) -> None:
+    """A proxy that does not say where a connection comes from is refused, and nothing is logged."""
+    headers = tuple(("X-Real-IP", value) for value in values)
+    before = behind_proxy.errors()
+    response = _ask(behind_proxy, handshake("/scope", headers=headers))
+    assert response.status == 400
+    assert response.headers["content-type"] == "text/plain"
+    assert behind_proxy.errors() == before
 
 
 def test_root_path_is_not_the_clients_to_say(server: Child) -> None:

@@ -102,7 +102,8 @@ def test_messages_after_a_close_are_dropped(server: Child) -> None:
     before = server.stats()["rss"]
     with server.open("/close?code=3501") as client:
         client.send("go")
-        client.fill(frame(TEXT, b"x" * 60_000), still=0.3, most=100_000_000)
+        sent = client.fill(frame(TEXT, b"x" * 60_000), still=0.3, most=100_000_000)
+        assert sent < 20_000_000, "it is still read"
         got = client.read()
         assert (got.opcode, got.code) == (CLOSE, 3501)
     assert server.stats()["rss"] - before < _MOST_GROWTH
@@ -176,5 +177,5 @@ def test_leaving_without_a_word(server: Child) -> None:
     for leave in (RawClient.reset, lambda client: client.socket.close(), RawClient.close):
         leave(server.open("/hub/leaving"))
     server.eventually(lambda stats: stats["disconnects"] == before["disconnects"] + 3)
-    assert server.eventually(lambda stats: stats["known"] == before["known"])
+    assert server.eventually(lambda stats: stats["known"] <= before["known"])
     assert server.stats()["members"]["leaving"] == 0

@@ -139,7 +139,17 @@ def test_close_without_a_code(server: Child) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [*range(1000, 1004), *range(1007, 1015), 3000, 3501, 3999, 4000, 4503, 4999],
+    [
+        *range(1000, 1004),
+        *range(1007, 1010),
+        *range(1011, 1015),
+        3000,
+        3501,
+        3999,
+        4000,
+        4503,
+        4999,
+    ],
 )
 def test_close_by_the_application(server: Child, code: int) -> None:
     """Whatever code a server may send arrives, with its reason."""

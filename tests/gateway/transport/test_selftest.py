@@ -42,10 +42,8 @@ _CHANGES = {
     ),
     "no TLS": "del tcp._TLSConnectionMixin.TLS",
     "no _readOrWrite": "del type(reactor)._readOrWrite",
-    "no sendData": "del WebSocketProtocol.sendData; del GatewayProtocol.sendData",
-    "no sendCloseFrame": (
-        "del WebSocketProtocol.sendCloseFrame; del GatewayProtocol.sendCloseFrame"
-    ),
+    "no sendData": "del WebSocketProtocol.sendData",
+    "no sendCloseFrame": "del WebSocketProtocol.sendCloseFrame",
     "no consumeData": "del WebSocketProtocol.consumeData",
     "no STATE_OPEN": "del WebSocketProtocol.STATE_OPEN",
     "startWriting is not called": "del GatewaySocket.startWriting",

@@ -183,6 +183,7 @@ def test_stall_is_watched_for_wherever_bytes_begin_to_wait() -> None:
         transport.stopReading()
 
 
+@pytest.mark.thorough
 def test_many_stop_and_start(serve: Callable[..., Child]) -> None:
     """Nobody who reads in the end is closed for having paused."""
     server = serve()

@@ -1,11 +1,4 @@
-"""
-Every metric of every service, by subsystem.
-
-Names have the prefix `carillon_`, base units and `_total` on counters. Labels come from closed
-sets: `kind` is a registered namespace's name, `code`, `reason`, `result`, `state` and `type` are
-values of enums. Never a user, a channel or an address. In forking services (gunicorn, Celery)
-each gauge's multiprocess mode says how the processes' values become one.
-"""
+"""Metrics of a gateway."""
 
 from __future__ import annotations
 
@@ -13,46 +6,51 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# -- every service --
-
-BUILD_INFO = Gauge(
-    "carillon_build_info",
-    "Always 1; the labels say which build runs as which service.",
-    ["version", "revision", "python", "service"],
-    multiprocess_mode="livemostrecent",
-)
-PUBLISHES = Counter("carillon_publishes_total", "Publications by outcome.", ["kind", "result"])
-PUBLISH_DURATION = Histogram(
-    "carillon_publish_duration_seconds",
-    "From the call of publish to the committed transaction.",
-    ["kind"],
-)
-BROKER_PUBLISH_DURATION = Histogram(
-    "carillon_broker_publish_duration_seconds",
-    "From handing a bell to RabbitMQ to its confirm.",
-    ["service"],
-)
-BROKER_PUBLISH_ERRORS = Counter(
-    "carillon_broker_publish_errors_total",
-    "Publications whose bell did not go out, which the head check delivers; tasks not sent.",
-    ["service", "reason"],
-)
-DEADLOCK_RETRIES = Counter(
-    "carillon_deadlock_retries_total", "Transactions repeated because they lost a deadlock."
-)
-
-NOTIFICATIONS_CREATED = Counter(
-    "carillon_notifications_created_total",
-    "Recipients of notifications by what became of them.",
-    ["result"],
-)
-
-# -- gateway --
+__all__ = [
+    "APPLICATIONS_CANCELLED",
+    "BROKER_CONNECTED",
+    "BROKER_MESSAGES_RECEIVED",
+    "CHANNELS",
+    "COMMAND_DURATION",
+    "COMMAND_ERRORS",
+    "CONNECTIONS",
+    "CONNECTIONS_CLOSED",
+    "CONNECTIONS_LIMIT",
+    "CONNECTIONS_OPENED",
+    "CONNECTION_DURATION",
+    "DELIVERY_LATENCY",
+    "DRAINING",
+    "EVENT_LOOP_LAG",
+    "FAST_PATH",
+    "GAPS",
+    "GAP_REPAIR_DURATION",
+    "HANDSHAKES_REJECTED",
+    "HANDSHAKE_DURATION",
+    "HEAD_CHECKS",
+    "LAYER_REPLACEMENTS",
+    "MESSAGES_DROPPED",
+    "MESSAGES_RECEIVED",
+    "MESSAGES_SENT",
+    "PING_RTT",
+    "RECEIVED_BYTES",
+    "RECOVERED_MESSAGES",
+    "RECOVERIES",
+    "SEND_QUEUE_BYTES",
+    "SENT_BYTES",
+    "SUBSCRIPTIONS",
+    "USERS",
+    "start_gateway_at_zero",
+]
 
 CONNECTIONS = Gauge(
     "carillon_gateway_connections",
     "Open WebSocket connections.",
     ["transport"],
+    multiprocess_mode="livesum",
+)
+CONNECTIONS_LIMIT = Gauge(
+    "carillon_gateway_connections_limit",
+    "How many connections may be open at once; 0 where nothing but the system limits them.",
     multiprocess_mode="livesum",
 )
 USERS = Gauge(
@@ -67,6 +65,16 @@ CONNECTIONS_CLOSED = Counter(
     "carillon_gateway_connections_closed_total",
     "Ended connections by close code.",
     ["transport", "code"],
+)
+CONNECTION_DURATION = Histogram(
+    "carillon_gateway_connection_duration_seconds",
+    "How long accepted connections lasted.",
+    buckets=(1, 10, 60, 300, 1800, 3600, 14400, 86400),
+)
+APPLICATIONS_CANCELLED = Counter(
+    "carillon_gateway_applications_cancelled_total",
+    "Applications of connections that took nothing for too long, or did not end with theirs.",
+    ["reason"],
 )
 HANDSHAKES_REJECTED = Counter(
     "carillon_gateway_handshakes_rejected_total", "Refused handshakes.", ["reason"]
@@ -170,97 +178,6 @@ EVENT_LOOP_LAG = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 
-# -- web --
-
-HTTP_REQUESTS = Counter(
-    "carillon_http_requests_total", "Answered requests.", ["method", "route", "status"]
-)
-HTTP_REQUEST_DURATION = Histogram(
-    "carillon_http_request_duration_seconds", "Time to answer.", ["method", "route"]
-)
-HTTP_REQUESTS_IN_PROGRESS = Gauge(
-    "carillon_http_requests_in_progress", "Requests being answered.", multiprocess_mode="livesum"
-)
-AUTH_FAILURES = Counter(
-    "carillon_auth_failures_total", "API requests that did not say who asks.", ["method"]
-)
-RATE_LIMITED = Counter(
-    "carillon_rate_limited_total", "API writes refused because there were too many.", ["scope"]
-)
-
-# -- worker --
-
-WORKER_PROBE = Gauge(
-    "carillon_worker_probe_timestamp_seconds",
-    "When a worker last took a task from the broker: the probe task, twice a minute, at least.",
-    multiprocess_mode="max",
-)
-TASK_RUNS = Counter("carillon_task_runs_total", "Finished tasks.", ["task", "state"])
-TASK_DURATION = Histogram("carillon_task_duration_seconds", "Time a task ran.", ["task"])
-TASK_QUEUE_WAIT = Histogram(
-    "carillon_task_queue_wait_seconds",
-    "From sending a task to its start, by the clocks of two machines.",
-    ["queue"],
-    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
-)
-TASKS_IN_PROGRESS = Gauge(
-    "carillon_tasks_in_progress", "Tasks running.", ["queue"], multiprocess_mode="livesum"
-)
-STREAMS_TRIMMED = Counter(
-    "carillon_streams_trimmed_total", "Publications removed by retention.", ["kind"]
-)
-
-# -- bulk jobs --
-
-# Counted by whichever worker process sweeps: the newest value is the true one, a maximum over
-# processes would keep what another saw long ago.
-FANOUT_JOBS = Gauge(
-    "carillon_fanout_jobs",
-    "Jobs that have not ended.",
-    ["state"],
-    multiprocess_mode="mostrecent",
-)
-FANOUT_RECIPIENTS = Counter(
-    "carillon_fanout_recipients_total",
-    "Recipients of delivered chunks by what became of them.",
-    ["result"],
-)
-FANOUT_CHUNK_DURATION = Histogram(
-    "carillon_fanout_chunk_duration_seconds", "From claiming a chunk to its commit."
-)
-FANOUT_CHUNKS_PARKED = Counter(
-    "carillon_fanout_chunks_parked_total", "Chunks given up after five errors, until a retry."
-)
-FANOUT_JOB_DURATION = Histogram(
-    "carillon_fanout_job_duration_seconds",
-    "From a job's start to its end, pauses included.",
-    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400),
-)
-JOBS_STALE = Gauge(
-    "carillon_jobs_stale",
-    "Jobs with work to do that have not moved for 15 s.",
-    multiprocess_mode="mostrecent",
-)
-JOB_OLDEST_STALE_AGE = Gauge(
-    "carillon_job_oldest_stale_age_seconds",
-    "Since when the stalest job has not moved.",
-    multiprocess_mode="mostrecent",
-)
-JOBS_REENQUEUED = Counter(
-    "carillon_jobs_reenqueued_total", "Stale jobs that were handed to the workers again."
-)
-
-
-def start_worker_at_zero(queues: Sequence[str], states: Sequence[str]) -> None:
-    """Make a worker's labelled series exist before their first event, so that rates see it."""
-    for queue in queues:
-        TASKS_IN_PROGRESS.labels(queue=queue)
-        TASK_QUEUE_WAIT.labels(queue=queue)
-    for state in states:
-        FANOUT_JOBS.labels(state=state)
-    for result in ("delivered", "muted", "gone", "failed"):
-        FANOUT_RECIPIENTS.labels(result=result)
-
 
 def start_gateway_at_zero(kinds: Sequence[str]) -> None:
     """Make a gateway's labelled series exist before their first event, so that rates see it."""
@@ -270,6 +187,8 @@ def start_gateway_at_zero(kinds: Sequence[str]) -> None:
         MESSAGES_DROPPED.labels(kind=kind, reason="slow_consumer")
     for reason in ("origin", "auth", "capacity", "protocol", "draining"):
         HANDSHAKES_REJECTED.labels(reason=reason)
+    for reason in ("stuck", "lingering"):
+        APPLICATIONS_CANCELLED.labels(reason=reason)
     for result in ("current", "behind", "error"):
         HEAD_CHECKS.labels(result=result)
     for result in ("recovered", "empty", "gap"):

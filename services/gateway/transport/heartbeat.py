@@ -1,0 +1,56 @@
+"""A connection's heartbeat: pings, and what happens when no pong comes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from daphne.ws_protocol import WebSocketProtocol
+
+from services.gateway.closecodes import CloseCode
+from shared.telemetry import metrics
+
+__all__ = ["Heartbeat"]
+
+
+class Heartbeat(WebSocketProtocol):
+    """The part of a connection that finds out whether its peer is there."""
+
+    # The payload of a ping without an answer, and when it was sent, by time.monotonic().
+    _pinged: bytes | None = None
+    _pinged_at = 0.0
+    _ping_number = 0
+
+    def ping(self) -> None:
+        """Send a ping, unless one is out."""
+        if self.state != self.STATE_OPEN or self._pinged is not None:
+            return
+        self._ping_number += 1
+        # Nothing that a client could answer without having read it.
+        self._pinged = os.urandom(4)
+        self._pinged_at = time.monotonic()
+        self.sendPing(self._pinged)
+        self.server.clocks.pongs.add((self, self._ping_number))
+
+    def onPong(self, payload: bytes) -> None:
+        if self._pinged == payload:
+            self._pinged = None
+            metrics.PING_RTT.observe(time.monotonic() - self._pinged_at)
+
+    def sendPong(self, payload: bytes | None = None) -> None:
+        # Off the fast path nothing else bounds what a client has sent that asks and does not read.
+        if self.is_fast or self.full_since is None:
+            super().sendPong(payload)
+
+    def judge_pong(self, number: int) -> None:
+        """Close where a ping has had no answer for too long."""
+        if self._pinged is None or number != self._ping_number:
+            return
+        if self.is_reading_paused:
+            # Its pong may be in the socket, behind what the application has not taken.
+            self.server.clocks.pongs.add((self, number))
+        elif self.state == self.STATE_OPEN and self.is_stuck:
+            # It does not answer because it does not read; the ping may still wait here.
+            self.give_up()
+        else:
+            self.shut(CloseCode.NO_PONG, CloseCode.NO_PONG.reason)
