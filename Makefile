@@ -3,8 +3,8 @@
 PYTHON_ := .venv/bin/python
 STACK := $(PYTHON_) -m deploy.stack
 PYTEST := $(PYTHON_) -m pytest
-# What would go the same way with another database.
-NO_DATABASE := --ignore tests/gateway/transport --ignore tests/load --ignore tests/stack
+# What only thorough tests need takes seconds to import.
+LEAN := -p no:schemathesis --ignore tests/web/api/test_conformance.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock
@@ -22,12 +22,12 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 	@$(STACK) install --browser --compiler
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
-	$(STACK) run -- $(PYTEST) -n auto -m "not servers" $(NO_DATABASE)
-	$(STACK) run -- $(PYTEST) -m servers
+	$(STACK) run -- $(PYTEST) -n auto -m "database and not servers"
+	$(STACK) run -- $(PYTEST) -n 2 --dist loadfile -m servers
 
 test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
 	@deploy/bootstrap dev
-	$(PYTEST) -n auto -m "not servers and not thorough"
+	$(PYTEST) -n auto -m "not servers and not thorough" $(LEAN)
 
 stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=2, worker, RabbitMQ, PostgreSQL.
 	@deploy/bootstrap stack check
@@ -45,12 +45,15 @@ scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
 	@deploy/bootstrap stack scale -- "$(GATEWAYS)"
 
-bench: ## Measure how fast a gateway fans out, beside a C program and other servers; 6 minutes.
-	@deploy/bootstrap dev
+bench: ## Measure a gateway beside a C program and other servers, then a whole one; 15 minutes.
+	@deploy/bootstrap bench
 	@$(STACK) install --compiler
-	@exec $(PYTHON_) -m tests.load.fanout
+	@status=0; \
+	$(PYTHON_) -m tests.load.fanout || status=$$?; \
+	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.live || status=$$?; \
+	exit $$status
 
-bench-quick: ## The same, only what is bound: the gateway and the C program; a minute.
+bench-quick: ## The same for the gateway's server and the C program alone; 2 minutes.
 	@deploy/bootstrap dev
 	@$(STACK) install --compiler
 	@exec $(PYTHON_) -m tests.load.fanout --quick

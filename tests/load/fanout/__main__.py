@@ -3,61 +3,51 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from deploy.stack.errors import StackError
 from deploy.stack.layout import Layout, state_folder
 from deploy.stack.processes import uninterrupted
 from deploy.stack.stack import Stack
-from tests.load.__main__ import OTHER_FILES, allow_files, interrupt
-from tests.load.fanout.measure import figures, matrix, measure
+from tests.load.command import allow_files, alone, said, say, status
+from tests.load.fanout.crowds import crowds
+from tests.load.fanout.holds import holds
+from tests.load.fanout.leaving import leaving
+from tests.load.fanout.measure import measure
 from tests.load.fanout.peers import Peer, gateway, nchan, node, reference, slow_gateway, tutorial
-from tests.load.fanout.programs import compiled, cores
+from tests.load.fanout.profiles import profile
+from tests.load.fanout.programs import compiled, cores, started
 from tests.load.fanout.sizes import FULL, QUICK, SMOKE, Sizes
-from tests.load.figures import table
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+from tests.load.fanout.tables import figures, tables
+from tests.load.figures import Figure, table
+from tests.load.plots import can_draw, charts, draw
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load.fanout", description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="within 2 minutes; what is bound alone")
+    size.add_argument("--quick", action="store_true", help="within 2 minutes; without peers")
     size.add_argument("--smoke", action="store_true", help="so few that figures mean nothing")
+    size.add_argument("--profile", action="store_true", help="where the gateway's time goes")
     options = parser.parse_args(arguments)
     sizes = QUICK if options.quick else SMOKE if options.smoke else FULL
-    # `kill` shall clean up like Ctrl-C does, which a shell may have told background jobs to ignore.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
     folder = state_folder(os.environ) / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        allow_files(max(sizes.connections) + OTHER_FILES)
-        with (folder / "running").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackError(
-                    f"Another benchmark runs in {folder}: wait for it to end, then try again."
-                ) from None
-            return run(sizes, folder)
-    except (StackError, RuntimeError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted; nothing of the benchmark runs.", file=sys.stderr)
-        return 130
+
+    def run() -> int:
+        allow_files(max(sizes.connections))
+        with alone(folder):
+            if options.profile:
+                say("\n".join(profile(compiled("client", folder), folder, sizes)))
+                return 0
+            return compare(sizes, folder)
+
+    return said(run)
 
 
 @contextmanager
@@ -85,23 +75,39 @@ def others(folder: Path, broker_url: str) -> list[Peer]:
     return found
 
 
-def run(sizes: Sizes, folder: Path) -> int:
+def by_itself(client: Path, sizes: Sizes) -> list[Figure]:
+    """Measure what the gateway's server is bound to without any other."""
+    found = []
+    peer = gateway()
+    for look, words in (
+        (holds, "The longest turns of the event loop."),
+        (leaving, "Connections that come and go."),
+        (crowds, "Clients who stall, and clients who flood."),
+    ):
+        say(words)
+        with started(peer.name, peer.command, client) as (server, load):
+            found += look(server, load, sizes)
+    return found
+
+
+def compare(sizes: Sizes, folder: Path) -> int:
     """Measure, print and keep the figures; return the exit status."""
     began = time.monotonic()
+    client = compiled("client", folder)
     with ExitStack() as stack:
         peers = [reference(folder), gateway()]
         if sizes.with_others:
             peers += others(folder, stack.enter_context(rabbitmq()))
-        results = measure(peers, compiled("client", folder), sizes, say)
-    found = figures(results)
+        results = measure(peers, client, sizes, say)
+    found = [*figures(results), *by_itself(client, sizes)]
+    if not sizes.is_bound:
+        found = [replace(figure, at_least=None, at_most=None) for figure in found]
     pinned = cores()
     where = f"cores {pinned[0]} and {pinned[1]}" if pinned else "one core for all: no figures"
-    say(
-        "\nW: broadcasts outstanding. us each: the server's CPU time for one delivery, and how many"
-    )
-    say("deliveries a second of that make. ratio: the reference's time as a share of the server's.")
-    say(f"Latency: at {sizes.per_second:g} broadcasts a second.\n")
-    say("\n".join(matrix(results)))
+    say("\nW: broadcasts outstanding. CPU us each: the server's for one delivery, and how many")
+    say("deliveries a second of one core that makes. ratio: how near to the first line, the limit")
+    say("of the same minutes, which has 1; half as good has 0.5.\n")
+    say("\n".join(tables(results, sizes)))
     say(f"\n{table(found)}\n\n{time.monotonic() - began:.0f} s in all, on {where}.")
     kept = folder / "fanout.json"
     everything = {
@@ -112,10 +118,18 @@ def run(sizes: Sizes, folder: Path) -> int:
     }
     kept.write_text(json.dumps(everything, indent=2))
     say(f"All runs: {kept}")
-    short = [figure for figure in found if figure.falls_short]
-    if short:
-        print(f"{len(short)} of the figures fall short.", file=sys.stderr)
-    return 1 if short else 0
+    if sizes.with_others:
+        plot(everything, folder)
+    return status(found)
+
+
+def plot(everything: Mapping[str, object], folder: Path) -> None:
+    """Draw what was measured, where that can be done."""
+    if not can_draw():
+        say("Plots are left out: matplotlib is not there (deploy/bootstrap bench).")
+        return
+    for chart in charts(everything):
+        say(f"Plot: {draw(chart, folder)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@
  * stdin, an answer a line on stdout, in JSON; it ends with stdin:
  *
  *     open N                  open subscribers (/sub) until there are N
+ *     close N                 end the youngest, each with a close frame, until there are N
+ *     size BYTES              have the frames after that be so long
  *     window W SECONDS        publish the next broadcast whenever fewer than W are outstanding; one
  *                             is outstanding until every subscriber has got it
  *     rate PER_SECOND SECONDS publish on a schedule, and measure how long each frame takes from the
@@ -36,8 +38,10 @@ enum {
     EVENTS = 1024,
     READ_BYTES = 256 * 1024,
     /* Frames and answers to handshakes are shorter. */
-    PART_BYTES = 16 * 1024,
-    PAYLOAD_BYTES = 200,
+    PART_BYTES = 32 * 1024,
+    /* Of JSON, with a number and a time in it. */
+    LEAST_BYTES = 100,
+    MOST_BYTES = 16 * 1024,
     /* Handshakes under way at once. */
     OPENING = 64,
     /* Broadcasts outstanding, at most; a power of 2. */
@@ -62,6 +66,7 @@ struct connection {
 };
 
 static int port;
+static size_t payload_bytes = 200;
 static clockid_t server_clock;
 static int epoll_fd;
 static struct connection publisher;
@@ -153,12 +158,12 @@ static const int NUMBER_AT = 7, DUE_AT = 33;
 
 static size_t put_broadcast(char *to, uint64_t number, double due)
 {
-    char payload[PAYLOAD_BYTES + 1];
+    char payload[MOST_BYTES + 1];
     int size = snprintf(payload, sizeof payload, "{\"n\": \"%016llx\", \"at\": \"%016llx\", \"text\": \"",
                         (unsigned long long)number, (unsigned long long)(due * 1e9));
-    memset(payload + size, 'x', (size_t)(PAYLOAD_BYTES - size));
-    memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 2);
-    return put_frame(to, 1, payload, PAYLOAD_BYTES);
+    memset(payload + size, 'x', payload_bytes - (size_t)size);
+    memcpy(payload + payload_bytes - 2, "\"}", 2);
+    return put_frame(to, 1, payload, payload_bytes);
 }
 
 static uint64_t hexadecimal(const char *digits)
@@ -180,7 +185,7 @@ static void time_one(double latency)
 
 static void take_broadcast(struct connection *from, const char *payload, size_t size, double read_at)
 {
-    if (size != PAYLOAD_BYTES)
+    if (size != payload_bytes)
         die("a frame of %zu bytes is none of ours", size);
     uint64_t number = hexadecimal(payload + NUMBER_AT);
     deliveries++;
@@ -281,7 +286,7 @@ static void read_from(struct connection *from)
     if (from->part_size > PART_BYTES)
         die("%zu bytes make no frame of ours", from->part_size);
     if (from->part_size > 0) {
-        from->part = must(realloc(from->part, PART_BYTES));
+        from->part = must(realloc(from->part, from->part_size));
         memcpy(from->part, data + at, from->part_size);
     }
 }
@@ -303,8 +308,8 @@ static void start_opening(struct connection *one, const char *path)
     int size = snprintf(request, sizeof request,
                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
-                        "Sec-WebSocket-Version: 13\r\n\r\n",
-                        path, port);
+                        "Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:%d\r\n\r\n",
+                        path, port, port);
     write_all(one->fd, request, (size_t)size);
     one->next = published;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
@@ -372,15 +377,62 @@ static void open_subscribers(size_t wanted)
            (unsigned long long)lost);
 }
 
+/* The others' frames come meanwhile, and the answers to the close frames, which end connections. */
+static void close_subscribers(size_t wanted)
+{
+    if (wanted > subscriber_count)
+        die("there are only %zu subscribers", subscriber_count);
+    size_t before = subscriber_count;
+    double began = now(), cpu = seconds_of(server_clock), last = began;
+    while (subscriber_count > wanted) {
+        size_t left = subscriber_count - wanted;
+        size_t first = subscriber_count - (left < OPENING ? left : OPENING);
+        for (size_t i = first; i < subscriber_count; i++) {
+            char frame[16];
+            if (subscribers[i]->fd >= 0)
+                write_all(subscribers[i]->fd, frame, put_frame(frame, 8, "\x03\xe8", 2));
+        }
+        for (size_t i = first; i < subscriber_count; i++) {
+            while (subscribers[i]->fd >= 0) {
+                if (turn(1000))
+                    last = now();
+                else if (now() - last > STALL_SECONDS)
+                    die("a close frame was not answered");
+            }
+        }
+        /* Not before: what was read along with it may still point to one of them. */
+        for (size_t i = first; i < subscriber_count; i++) {
+            free(subscribers[i]->part);
+            free(subscribers[i]);
+        }
+        open_count -= subscriber_count - first;
+        subscriber_count = first;
+    }
+    double seconds = now() - began;
+    printf("{\"connections\": %zu, \"closed\": %zu, \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n",
+           subscriber_count, before - wanted, seconds, seconds_of(server_clock) - cpu);
+}
+
 /* -- measuring -- */
 
 static void publish(size_t count, double due)
 {
-    static char frames[1024 * (PAYLOAD_BYTES + 8)];
+    static char *frames;
+    static size_t room;
+    if (room < count * (payload_bytes + 8))
+        frames = must(realloc(frames, room = count * (payload_bytes + 8)));
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += put_broadcast(frames + size, published++, due);
     write_all(publisher.fd, frames, size);
+}
+
+static void set_size(size_t bytes)
+{
+    if (bytes < LEAST_BYTES || bytes > MOST_BYTES)
+        die("a payload is %d to %d bytes", LEAST_BYTES, MOST_BYTES);
+    payload_bytes = bytes;
+    printf("{\"bytes\": %zu}\n", bytes);
 }
 
 static int ascending(const void *left, const void *right)
@@ -495,6 +547,10 @@ int main(int count, char **words)
         command_size = 0;
         if (sscanf(command, "open %zu", &number) == 1)
             open_subscribers(number);
+        else if (sscanf(command, "close %zu", &number) == 1)
+            close_subscribers(number);
+        else if (sscanf(command, "size %zu", &number) == 1)
+            set_size(number);
         else if (sscanf(command, "window %zu %lf", &number, &seconds) == 2)
             keep_outstanding(number, seconds);
         else if (sscanf(command, "rate %lf %lf", &rate, &seconds) == 2)

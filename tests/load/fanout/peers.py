@@ -14,7 +14,9 @@ from tests.load.fanout.programs import HERE, compiled
 
 __all__ = [
     "GATEWAY",
+    "NCHAN",
     "REFERENCE",
+    "TUTORIAL",
     "Peer",
     "gateway",
     "nchan",
@@ -26,11 +28,11 @@ __all__ = [
 
 REFERENCE = "C, epoll"
 GATEWAY = "gateway"
+TUTORIAL = "tutorial"
+NCHAN = "nchan"
 
 WS = "ws@8.23.0"
 
-# So few that one broadcast to thousands of subscribers takes no minute.
-_ONE_BY_ONE = (1,)
 # For npm and apt, from where the packages are, which may not be there.
 _INSTALL_SECONDS = 60
 
@@ -44,14 +46,15 @@ class Peer:
         name: in the table.
         command: what starts it.
         environment: what it gets beside this process's.
-        windows: the only numbers of outstanding broadcasts that it is measured with; all if empty.
+        cells: the only connections and outstanding broadcasts that it is measured with; all if
+            empty. One broadcast to thousands may take it seconds.
         has_rate: whether its latency is measured, as it can keep the rate up.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    windows: tuple[int, ...] = ()
+    cells: tuple[tuple[int, int], ...] = ()
     has_rate: bool = True
 
 
@@ -68,16 +71,16 @@ def gateway() -> Peer:
 def slow_gateway() -> Peer:
     """The same with every frame as an ASGI message: what it does where its self-test fails."""
     command = (sys.executable, "-m", "tests.load.fanout.server", "--slow")
-    return Peer("gateway, ASGI sends", command, windows=_ONE_BY_ONE, has_rate=False)
+    return Peer("gateway, ASGI sends", command, cells=((1_000, 1), (5_000, 1)), has_rate=False)
 
 
 def tutorial(broker_url: str) -> Peer:
     """A stock Daphne with the tutorial's consumer, over channels-rabbitmq."""
     return Peer(
-        "tutorial",
+        TUTORIAL,
         (sys.executable, "-m", "tests.load.fanout.tutorial"),
         {"BROKER_URL": broker_url},
-        windows=_ONE_BY_ONE,
+        cells=((1_000, 1), (5_000, 1), (5_000, 8)),
         has_rate=False,
     )
 
@@ -110,7 +113,7 @@ def nchan(folder: Path) -> Peer | None:
             _run("dpkg-deb", "-x", package.name, ".", cwd=place)
         except (subprocess.SubprocessError, ValueError):
             return None
-    return Peer("nchan", (sys.executable, "-m", "tests.load.fanout.nchan", str(place)))
+    return Peer(NCHAN, (sys.executable, "-m", "tests.load.fanout.nchan", str(place)))
 
 
 def _run(*command: str, cwd: Path) -> None:

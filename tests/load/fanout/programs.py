@@ -18,7 +18,7 @@ from typing import Any
 from deploy.stack.errors import StackError
 from tests.load.memory import memory
 
-__all__ = ["HERE", "Client", "Run", "Server", "checked", "compiled", "cores", "started"]
+__all__ = ["HERE", "Client", "Program", "Run", "Server", "checked", "compiled", "cores", "started"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -138,6 +138,12 @@ class Program:
             line += more
         return line.decode().strip()
 
+    def ask(self, line: str, seconds: float) -> dict[str, Any]:
+        """Tell it a line, and return its answer."""
+        self.tell(line)
+        answer: dict[str, Any] = json.loads(self.hear(seconds))
+        return answer
+
     def end(self) -> None:
         """End it, gently at first."""
         for stream in (self._process.stdin, self._process.stdout):
@@ -176,6 +182,14 @@ class Client:
         """Open subscribers until there are so many."""
         return self._ask(f"open {connections}")
 
+    def close(self, connections: int) -> None:
+        """Have so many of them stay."""
+        self._ask(f"close {connections}")
+
+    def size(self, payload_bytes: int) -> None:
+        """Publish frames of this size from now on."""
+        self._ask(f"size {payload_bytes}")
+
     def window(self, outstanding: int, seconds: float) -> Run:
         """Publish whenever fewer broadcasts are outstanding."""
         return checked(self._server.name, self._ask(f"window {outstanding} {seconds}"))
@@ -188,9 +202,7 @@ class Client:
         self._program.end()
 
     def _ask(self, line: str) -> dict[str, Any]:
-        self._program.tell(line)
-        answer: dict[str, Any] = json.loads(self._program.hear(RUN_SECONDS))
-        return answer
+        return self._program.ask(line, RUN_SECONDS)
 
 
 def checked(name: str, answer: dict[str, Any]) -> Run:

@@ -2,13 +2,15 @@
 `python -m tests.load.fanout.server`: the gateway's own server around an application of one group.
 
 It is what a gateway is without its hub, broker and database: sessions, subscriptions and the log
-take no part. It writes its port to stdout and ends with stdin.
+take no part. What a gateway does against floods it does, too. It writes its port to stdout, answers
+to what stdin says (`tests.load.fanout.turns`), and ends with stdin.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import time
@@ -19,13 +21,19 @@ import daphne.server  # noqa: F401
 import django
 from twisted.internet import reactor
 
+from services.gateway import allocator
+from services.gateway.closecodes import CloseCode
+from services.gateway.limits import REST_SECONDS, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.transport.fanout import FanOutGroup
 from services.gateway.transport.selftest import self_test
-from services.gateway.transport.server import EXTENSION, GatewayServer
+from services.gateway.transport.server import GatewayServer
+from services.gateway.transport.wire import EXTENSION
+from tests.load.fanout.turns import Turns
 
 KIND = "fanout"
 MESSAGE_BYTES = 64 * 1024
+TOO_MANY = json.dumps({"type": "error", "code": 111, "message": "Too many messages."})
 PING_SECONDS, PONG_SECONDS = 25.0, 8.0
 
 
@@ -51,8 +59,16 @@ class Channel:
 
     async def _subscribe(self, outbox: Outbox, receive: Any) -> None:
         self._group.join(outbox)
+        rate = RateLimit(time.monotonic())
         while (await receive())["type"] == "websocket.receive":
-            pass
+            # As `PlainConnection` has it.
+            now = time.monotonic()
+            if not outbox.is_closing and rate.take(now):
+                outbox.send(TOO_MANY)
+                if rate.exhausted(now):
+                    self._group.leave(outbox)
+                    outbox.close(CloseCode.TOO_MANY_REQUESTS)
+                await asyncio.sleep(REST_SECONDS)
         self._group.leave(outbox)
         outbox.abandon()
 
@@ -77,15 +93,21 @@ def main(arguments: list[str]) -> int:
         is_fast=not options.slow,
     )
 
+    turns = Turns()
+
     def ready() -> None:
         application.start()
         loop = asyncio.get_event_loop()
-        loop.add_reader(sys.stdin.fileno(), end, loop)
+        loop.add_reader(sys.stdin.fileno(), obey, loop)
         print(server.listening_addresses[0][1], flush=True)
 
-    def end(loop: asyncio.AbstractEventLoop) -> None:
-        loop.remove_reader(sys.stdin.fileno())
-        server.stop()
+    def obey(loop: asyncio.AbstractEventLoop) -> None:
+        words = os.read(sys.stdin.fileno(), 4096).decode().splitlines()
+        if not words:
+            loop.remove_reader(sys.stdin.fileno())
+            server.stop()
+        for word in words:
+            print(json.dumps(turns.answer(word)), flush=True)
 
     reactor.callWhenRunning(reactor.callLater, 0, ready)
     server.run()
@@ -93,4 +115,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # As a gateway does.
+    allocator.use_the_system_s()
     sys.exit(main(sys.argv[1:]))

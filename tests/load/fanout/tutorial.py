@@ -1,8 +1,9 @@
 """
 `python -m tests.load.fanout.tutorial`: a chat room as the tutorial of Django Channels writes it.
 
-A stock Daphne, a consumer that sends what it gets to a group, and channels-rabbitmq between them.
-BROKER_URL says where RabbitMQ is. It writes its port to stdout and ends with stdin.
+A stock Daphne, the tutorial's `AsyncWebsocketConsumer` behind its origin validator, sessions and
+router, a new Django project's database, and channels-rabbitmq between the consumers. BROKER_URL
+says where RabbitMQ is. It writes its port to stdout and ends with stdin.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from daphne.server import Server  # isort: skip
 
 import django
+from carehare._heartbeat import HeartbeatMonitor
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from twisted.internet import reactor
@@ -47,7 +49,27 @@ class RoomConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send(text_data=json.dumps(event["message"]))
 
 
+def application() -> Any:
+    """What the tutorial's asgi.py has; its imports need Django set up."""
+    from channels.auth import AuthMiddlewareStack
+    from channels.routing import ProtocolTypeRouter, URLRouter
+    from channels.security.websocket import AllowedHostsOriginValidator
+    from django.core.asgi import get_asgi_application
+    from django.urls import re_path
+
+    router = URLRouter([re_path(r"^(pub|sub)$", RoomConsumer.as_asgi())])
+    return ProtocolTypeRouter(
+        {
+            "http": get_asgi_application(),
+            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(router)),
+        }
+    )
+
+
 def main() -> int:
+    # With 5,000 subscribers it hears nothing of the broker for longer than a heartbeat may take,
+    # and would end the connection, with the messages on it.
+    HeartbeatMonitor._beat = lambda self: None
     layer = {
         "BACKEND": "channels_rabbitmq.core.RabbitmqChannelLayer",
         "CONFIG": {
@@ -63,12 +85,19 @@ def main() -> int:
         settings.configure(
             DATABASES={"default": database},
             CHANNEL_LAYERS={"default": layer},
-            INSTALLED_APPS=["channels"],
+            ALLOWED_HOSTS=["127.0.0.1"],
+            INSTALLED_APPS=[
+                "channels",
+                "django.contrib.auth",
+                "django.contrib.contenttypes",
+                "django.contrib.sessions",
+            ],
+            DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
             SECRET_KEY="of no use here",
         )
         django.setup()
         server = Server(
-            RoomConsumer.as_asgi(),
+            application(),
             endpoints=["tcp:port=0:interface=127.0.0.1:backlog=4096"],
             signal_handlers=False,
         )

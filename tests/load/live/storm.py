@@ -1,0 +1,134 @@
+"""What is measured while some misbehave: they read nothing, or send without end."""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from services.gateway.closecodes import CloseCode
+from tests.load.figures import Figure
+from tests.load.live.measure import Bench
+from tests.load.live.programs import Heard
+
+__all__ = ["storm_figures"]
+
+LISTENERS, STALLED, FLOODERS = 2, 3, 4
+MESSAGE_BYTES = 7_900
+MAX_GROWN_MEGABYTES = 60
+# What others may take longer than before: a share, or so much.
+SLOWER, SLOWER_MS = 1.2, 20
+LOOK_SECONDS = 0.25
+# For the gateway to have told everybody off.
+CLOSE_SECONDS = 15
+# A reader's that is far away and slow: what it does not take waits in the gateway, not here.
+STALLED_BUFFER = 4_096
+# What the gateway has taken of those who flood.
+TAKEN = 'carillon_gateway_messages_received_total{kind="chat",type="publish"}'
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What came of filling the room: what was heard, the publisher's part, the memory's peak."""
+
+    heard: Heard
+    stored_ms: float
+    peak: int
+
+
+def storm_figures(bench: Bench, other_room: str) -> list[Figure]:
+    """Compare latency and memory before and while connections misbehave."""
+    sizes = bench.sizes
+    bench.client.open(LISTENERS, sizes.listeners, bench.path)
+    bench.client.open(STALLED, sizes.misfits, bench.path, STALLED_BUFFER)
+    bench.client.open(FLOODERS, sizes.misfits, f"/ws/chat/{other_room}/")
+    calm = speak(bench, sizes.calm_seconds)
+    before = bench.at_rest()
+    closed = bench.gateway.closed_with(CloseCode.SLOW)
+    flooding = bench.gateway.closed_with(CloseCode.TOO_MANY_REQUESTS)
+    taken = bench.gateway.metrics().get(TAKEN, 0.0)
+    began = time.monotonic()
+    bench.client.stall(STALLED)
+    bench.client.flood(FLOODERS)
+    storm = speak(bench, sizes.storm_seconds)
+    taken = (bench.gateway.metrics().get(TAKEN, 0.0) - taken) / (time.monotonic() - began)
+
+    def slow() -> float:
+        return bench.gateway.closed_with(CloseCode.SLOW) - closed
+
+    if not sizes.is_smoke:
+        bench.gateway.wait_until(lambda: slow() >= sizes.misfits, CLOSE_SECONDS)
+    bench.say(
+        f"  p99 {calm.heard.p99_ms:.1f} ms before, {storm.heard.p99_ms:.1f} ms meanwhile; "
+        f"{slow():g} closed as slow"
+    )
+    bound = max(SLOWER * calm.heard.p99_ms, calm.heard.p99_ms + SLOWER_MS)
+    figures = [
+        *shared(bench, "before", calm, sizes.calm_seconds, None),
+        *shared(
+            bench,
+            f"while {sizes.misfits} stall, {sizes.misfits} flood",
+            storm,
+            sizes.storm_seconds,
+            bench.bound(bound),
+        ),
+        Figure(
+            "  memory grown by, at most",
+            (storm.peak - before) / 1e6,
+            "MB",
+            at_most=bench.bound(MAX_GROWN_MEGABYTES),
+        ),
+        Figure(
+            "  stalled ones closed as slow (3008)",
+            slow(),
+            f"of {sizes.misfits}",
+            at_least=bench.bound(sizes.misfits),
+        ),
+        Figure(
+            "  flooding ones closed as such (3013)",
+            bench.gateway.closed_with(CloseCode.TOO_MANY_REQUESTS) - flooding,
+            f"of {sizes.misfits}",
+        ),
+        Figure("  messages taken of those", taken, "/s"),
+    ]
+    for group in (LISTENERS, STALLED, FLOODERS):
+        bench.client.close(group)
+    return figures
+
+
+def shared(
+    bench: Bench, when: str, spoken: Spoken, seconds: float, at_most: float | None
+) -> list[Figure]:
+    """Return the figures of those who behave."""
+    sizes = bench.sizes
+    messages = int(seconds * sizes.storm_per_second)
+    heard = spoken.heard
+    kilobytes = sizes.storm_per_second * MESSAGE_BYTES / 1e3
+    return [
+        Figure(
+            f"{sizes.listeners:,} hear {kilobytes:g} KB/s, {when}: lacking",
+            heard.lacking(messages, sizes.listeners),
+            "",
+            at_most=0,
+        ),
+        Figure("  latency p50", heard.p50_ms, "ms"),
+        Figure("  latency p99", heard.p99_ms if heard.frames else math.inf, "ms", at_most=at_most),
+        Figure("  of it the publishing call, mean", spoken.stored_ms, "ms"),
+    ]
+
+
+def speak(bench: Bench, seconds: float) -> Spoken:
+    """Fill the room for so long, and look at the gateway's memory meanwhile."""
+    sizes = bench.sizes
+    messages = int(seconds * sizes.storm_per_second)
+    peak = 0
+    bench.client.start(LISTENERS)
+    with ThreadPoolExecutor(1) as thread:
+        said = thread.submit(
+            bench.publisher.say, bench.room, messages, sizes.storm_per_second, MESSAGE_BYTES
+        )
+        while not said.done():
+            peak = max(peak, bench.gateway.resident)
+            time.sleep(LOOK_SECONDS)
+    return Spoken(bench.heard(messages, sizes.listeners), said.result(), peak)
