@@ -7,7 +7,6 @@ import selectors
 import socket
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 __all__ = ["Cable"]
@@ -38,12 +37,7 @@ class Cable:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.cut()
         with self._lock:
             self._closed = True

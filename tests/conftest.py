@@ -12,6 +12,18 @@ from shared.accounts.models import User
 from shared.chat.actions import do_create_room
 from shared.chat.models import ChatRoom
 
+# What pytest-django lets a test touch the database by, beside its mark.
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # First, because `-m` looks at the marks in this same hook.
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") or DATABASE_FIXTURES & fixtures:
+            item.add_marker("database")
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:

@@ -29,6 +29,7 @@ OURS = {"announcements", "chat", "post", "user", "chat.mention", "posts.new_post
 THEIRS = {"poll", "polls.closed", "polls.salutation", "polls.touchy"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("settings", "start"),
     [
@@ -50,6 +51,7 @@ def test_declarations_are_known_in_each_service(settings: str, start: str, with_
     assert declared & THEIRS == (THEIRS if with_app else set())
 
 
+@pytest.mark.thorough
 def test_missing_app() -> None:
     """An app that is not there is named in what the operator reads."""
     ended = python(
@@ -59,6 +61,7 @@ def test_missing_app() -> None:
     assert "no" in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_worker_finds_its_task() -> None:
     """The worker's own process knows the app's task by its name."""
     ended = python(

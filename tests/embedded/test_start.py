@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import ROOT, python
 
 
@@ -14,6 +16,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
     return {"CARILLON_STATE_DIR": str(folder), "CARILLON_PORT": str(port)}
 
 
+@pytest.mark.thorough
 def test_port_taken(tmp_path: Path) -> None:
     """When the port is taken, one sentence says so and what to do; nothing was migrated for it."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -34,6 +37,7 @@ def test_bad_port(tmp_path: Path) -> None:
     assert "CARILLON_PORT is '70000'" in line
 
 
+@pytest.mark.thorough
 def test_internal_port_taken(tmp_path: Path) -> None:
     """On a shared machine it serves without metrics, and says which setting brings them back."""
     with socket.create_server(("127.0.0.1", 0)) as other:

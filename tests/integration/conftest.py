@@ -1,4 +1,4 @@
-"""The browser, and the order of the tests against the running stack."""
+"""The browser of the tests against the running stack."""
 
 from __future__ import annotations
 
@@ -20,8 +20,3 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the logs last, when all the others have left theirs."""
-    items.sort(key=lambda item: item.path.name == "test_logs.py")

@@ -283,7 +283,11 @@ async def test_posts_and_jobs_in_opposite_order(stack: RunningStack) -> None:
     staff = Staff(stack)
     for staff.job in result["jobs"]:
         await staff.wait_for(900)
-    rows = "SELECT count(*) FROM notifications_notification WHERE kind = 'posts.new_post'"
+    rows = """
+        SELECT count(*) FROM notifications_notification
+        JOIN accounts_user ON accounts_user.id = user_id
+        WHERE kind = 'posts.new_post' AND username LIKE 'reader-1998-%%'
+    """
     assert staff.value(rows) == 20 * 900
     parked = "SELECT count(*) FROM bulk_chunk WHERE attempts > 0 AND job_id = %(job)s"
     assert staff.value(parked) == 0

@@ -16,6 +16,9 @@ from deploy.stack.carillon import app_folders
 from deploy.stack.layout import ROOT, Layout
 from deploy.stack.settings import FILE, for_services, recall, remember
 
+# Nearly each starts processes.
+pytestmark = pytest.mark.thorough
+
 COMMAND = [sys.executable, "-m", "deploy.stack"]
 
 

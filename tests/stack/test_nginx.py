@@ -112,10 +112,28 @@ class Front:
         return [json.loads(line) for line in lines]
 
 
-@pytest.fixture
-def front(supervisor: Supervisor, layout: Layout) -> Front:
+def front_of(supervisor: Supervisor, layout: Layout) -> Front:
     supervisor.up([echo("web", layout.web), echo("gateway-1", layout.gateway(1))])
     return Front(supervisor, layout)
+
+
+@pytest.fixture
+def own_front(supervisor: Supervisor, layout: Layout) -> Front:
+    """One for a test that changes it; it starts nginx itself."""
+    return front_of(supervisor, layout)
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    """One for all tests that only ask, and running."""
+    with Layout.temporary() as layout:
+        supervisor = Supervisor(layout.state, layout.root, print)
+        try:
+            front = front_of(supervisor, layout)
+            front.start()
+            yield front
+        finally:
+            supervisor.down(at_once=True)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -181,7 +199,6 @@ def test_no_machine_paths(layout: Layout) -> None:
 @pytest.mark.parametrize("path", [*SOCKET_PATHS, "/rooms/"])
 def test_headers_are_overwritten(front: Front, path: str) -> None:
     """What a client says of itself never reaches a service."""
-    front.start()
     forged = {
         "Host": "chat.test:8080",
         "X-Real-IP": "6.6.6.6",
@@ -205,7 +222,6 @@ def test_headers_are_overwritten(front: Front, path: str) -> None:
 @pytest.mark.parametrize("path", SOCKET_PATHS)
 def test_upgrade(front: Front, path: str) -> None:
     """A handshake on a socket's path reaches a gateway."""
-    front.start()
     with front.shake(path) as gateway:
         assert gateway == 1
 
@@ -213,7 +229,6 @@ def test_upgrade(front: Front, path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/rooms/", "/wsx", "/connection/websocket/more", "/api/v1/"])
 def test_no_upgrade_elsewhere(front: Front, path: str) -> None:
     """Everything else goes to the web tier, and never as an upgrade."""
-    front.start()
     answer = front.ask(path, headers={"Upgrade": "h2c", "Connection": "Upgrade"})
     assert json.loads(answer.body)["port"] == front.layout.web
     assert not {"upgrade", "connection"} & set(answer.seen)
@@ -223,55 +238,53 @@ def test_no_upgrade_elsewhere(front: Front, path: str) -> None:
 @pytest.mark.parametrize("form", ["/{}", "/{}/", "//{}", "/{}?x=1", "/x/../{}", "/%2e/{}"])
 def test_internal_pages(front: Front, name: str, form: str) -> None:
     """What services tell operators is not there for anybody else."""
-    front.start()
     for method in ("GET", "POST"):
         assert front.ask(form.format(name), method).status == 404
 
 
 def test_status_page(front: Front) -> None:
     """nginx's own figures are on a port of their own."""
-    front.start()
     connection = http.client.HTTPConnection("127.0.0.1", front.layout.nginx_status, timeout=10)
     connection.request("GET", "/status")
     assert b"Active connections" in connection.getresponse().read()
     connection.close()
 
 
-def test_static_files(front: Front) -> None:
+def test_static_files(own_front: Front) -> None:
     """Static files come from nginx, for ever, and only for reading."""
-    folder = front.layout.state / "static"
+    folder = own_front.layout.state / "static"
     folder.mkdir()
     (folder / "site.0123456789ab.js").write_text("export {};\n")
-    front.start()
-    answer = front.ask("/static/site.0123456789ab.js")
+    own_front.start()
+    answer = own_front.ask("/static/site.0123456789ab.js")
     assert (answer.status, answer.body) == (200, b"export {};\n")
     assert answer.headers["Content-Type"] == "text/javascript"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert answer.headers["Server"] == "nginx"
-    missing = front.ask("/static/other.js")
+    missing = own_front.ask("/static/other.js")
     assert missing.status == 404
     assert "Cache-Control" not in missing.headers
-    assert front.ask("/static/../nginx/nginx.conf").status == 200  # the web tier's answer
-    assert front.ask("/static/site.0123456789ab.js", "POST").status == 403
+    assert own_front.ask("/static/../nginx/nginx.conf").status == 200  # the web tier's answer
+    assert own_front.ask("/static/site.0123456789ab.js", "POST").status == 403
 
 
 @pytest.mark.parametrize("path", ["/static/admin", "/static/admin/", "/static/"])
-def test_static_folders(front: Front, path: str) -> None:
+def test_static_folders(own_front: Front, path: str) -> None:
     """A folder is no file: neither a redirect nor a list, and nothing to keep for ever."""
-    (front.layout.state / "static" / "admin").mkdir(parents=True)
-    front.start()
-    answer = front.ask(path)
+    (own_front.layout.state / "static" / "admin").mkdir(parents=True)
+    own_front.start()
+    answer = own_front.ask(path)
     assert answer.status == 404
     assert "Cache-Control" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/rooms/", "/static/site.js", *SOCKET_PATHS])
-def test_other_hosts(front: Front, path: str) -> None:
+def test_other_hosts(own_front: Front, path: str) -> None:
     """A host that is none of the public origins' is refused before anybody behind nginx sees it."""
-    front.start()
-    assert front.ask(path, headers={"Host": "evil.test"}).status == 400
-    wait_for(lambda: len(front.log()) == 1)
-    assert front.log()[0]["upstream"] == ""
+    own_front.start()
+    assert own_front.ask(path, headers={"Host": "evil.test"}).status == 400
+    wait_for(lambda: len(own_front.log()) == 1)
+    assert own_front.log()[0]["upstream"] == ""
 
 
 @pytest.mark.parametrize(
@@ -283,10 +296,10 @@ def test_other_hosts(front: Front, path: str) -> None:
         ("http://" + "long." * 40 + "test", "long." * 40 + "test"),
     ],
 )
-def test_hosts_of_origins(front: Front, origins: str, host: str) -> None:
+def test_hosts_of_origins(own_front: Front, origins: str, host: str) -> None:
     """Every host of the public origins is served."""
-    front.start(CARILLON_PUBLIC_ORIGINS=origins)
-    assert front.ask("/rooms/", headers={"Host": host}).status == 200
+    own_front.start(CARILLON_PUBLIC_ORIGINS=origins)
+    assert own_front.ask("/rooms/", headers={"Host": host}).status == 200
 
 
 @pytest.mark.parametrize("origins", ["*", "chat.test", "http://a;b", "http://*.test", "http://a b"])
@@ -298,7 +311,6 @@ def test_origins_that_are_none(layout: Layout, origins: str) -> None:
 
 def test_large_bodies(front: Front) -> None:
     """A body over the limit is refused before it is read."""
-    front.start()
     head = "POST {} HTTP/1.1\r\nHost: chat.test\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
     answer = front.send(head.format("/rooms/", 400_000_000).encode())
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -309,7 +321,6 @@ def test_large_bodies(front: Front) -> None:
 
 def test_lists_of_recipients_may_be_long(front: Front) -> None:
     """Up to 64 MiB on that one address, with their length even when they come in chunks."""
-    front.start()
     path = "/api/v1/bulk-jobs/12/recipients"
     answer = front.ask(path, "POST", body=b"1\n" * 3_000_000)
     assert answer.status == 200
@@ -339,54 +350,54 @@ def test_lists_of_recipients_may_be_long(front: Front) -> None:
 )
 def test_malformed_requests(front: Front, request_: bytes) -> None:
     """nginx answers them itself."""
-    front.start()
     assert front.send(request_).startswith(b"HTTP/1.1 400 ")
 
 
 def test_slow_header(front: Front) -> None:
     """A request that does not end its header within 5 s is cut."""
-    front.start()
     began = time.monotonic()
     front.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n")
     # Far below nginx's own 60 s, however busy the machine is.
     assert 4.5 < time.monotonic() - began < 30
 
 
-def test_access_log(front: Front) -> None:
+def test_access_log(own_front: Front) -> None:
     """A line per request, without the query string, and safe from what clients send."""
-    front.start()
-    answer = front.ask('/rooms/"%0Aforged?since=secret', headers={"Referer": "http://x/?secret"})
-    wait_for(lambda: len(front.log()) == 1)
-    (line,) = front.log()
+    own_front.start()
+    answer = own_front.ask(
+        '/rooms/"%0Aforged?since=secret', headers={"Referer": "http://x/?secret"}
+    )
+    wait_for(lambda: len(own_front.log()) == 1)
+    (line,) = own_front.log()
     assert line["path"] == '/rooms/"\nforged'
     assert line["request_id"] == answer.seen["x-request-id"][0]
-    assert line["upstream"] == f"127.0.0.1:{front.layout.web}"
+    assert line["upstream"] == f"127.0.0.1:{own_front.layout.web}"
     assert "secret" not in json.dumps(line)
 
 
-def test_connections_of_one_address(front: Front) -> None:
+def test_connections_of_one_address(own_front: Front) -> None:
     """One socket too many is refused with 429; the others stay."""
-    front.start(CARILLON_NGINX_CONNECTIONS_PER_IP="3")
-    with front.shake() as a, front.shake() as b, front.shake() as c:
+    own_front.start(CARILLON_NGINX_CONNECTIONS_PER_IP="3")
+    with own_front.shake() as a, own_front.shake() as b, own_front.shake() as c:
         assert (a, b, c) == (1, 1, 1)
-        with front.shake() as refused:
+        with own_front.shake() as refused:
             assert refused == "HTTP/1.1 429 Too Many Requests"
-        assert front.ask("/rooms/").status == 200
+        assert own_front.ask("/rooms/").status == 200
 
     def is_free() -> bool:
-        with front.shake() as again:
+        with own_front.shake() as again:
             return again == 1
 
     wait_for(is_free)
 
 
-def test_handshakes_of_one_address(front: Front) -> None:
+def test_handshakes_of_one_address(own_front: Front) -> None:
     """Ten times the rate at once pass, and the rate after that; more are refused with 429."""
-    front.start(CARILLON_NGINX_HANDSHAKES_PER_SECOND="1")
+    own_front.start(CARILLON_NGINX_HANDSHAKES_PER_SECOND="1")
     began = time.monotonic()
     passed = 0
     while True:
-        with front.shake() as result:
+        with own_front.shake() as result:
             if result != 1:
                 break
         passed += 1
@@ -395,54 +406,54 @@ def test_handshakes_of_one_address(front: Front) -> None:
     assert result == "HTTP/1.1 429 Too Many Requests"
 
 
-def test_no_gateway(front: Front) -> None:
+def test_no_gateway(own_front: Front) -> None:
     """Without a gateway a handshake fails at once, and pages still come."""
-    front.start()
-    front.kill_gateway(1)
+    own_front.start()
+    own_front.kill_gateway(1)
     began = time.monotonic()
-    with front.shake() as result:
+    with own_front.shake() as result:
         assert result == "HTTP/1.1 502 Bad Gateway"
     # A slot that is waited for would take a second, and there are 16, asked twice.
     assert time.monotonic() - began < 10
-    assert front.ask("/rooms/").status == 200
+    assert own_front.ask("/rooms/").status == 200
 
 
-def test_handshakes_while_gateways_come_and_go(front: Front) -> None:
+def test_handshakes_while_gateways_come_and_go(own_front: Front) -> None:
     """
     No handshake fails while one gateway lives, though 14 of 16 slots are empty.
 
     Not when the other was killed, nor when the only one left has just come back, so that nginx
     still holds it for dead.
     """
-    front.start()
-    front.start_gateway(2)
+    own_front.start()
+    own_front.start_gateway(2)
     steps: list[tuple[int, Callable[[], None]]] = [
-        (50, lambda: front.kill_gateway(1)),
-        (100, lambda: front.start_gateway(1)),
-        (110, lambda: front.kill_gateway(2)),
-        (300, lambda: front.start_gateway(2)),
+        (50, lambda: own_front.kill_gateway(1)),
+        (100, lambda: own_front.start_gateway(1)),
+        (110, lambda: own_front.kill_gateway(2)),
+        (300, lambda: own_front.start_gateway(2)),
     ]
     results = Counter[int | str]()
     for turn in range(400):
         for when, step in steps:
             if when == turn:
                 step()
-        with front.shake() as result:
+        with own_front.shake() as result:
             results[result] += 1
     assert set(results) == {1, 2}
 
 
-def test_new_gateway_gets_its_share(front: Front) -> None:
+def test_new_gateway_gets_its_share(own_front: Front) -> None:
     """New sockets reach a third gateway within 10 s, and no open one is cut."""
-    front.start()
-    front.start_gateway(2)
-    with socket.create_connection(("127.0.0.1", front.layout.port), 10) as old:
+    own_front.start()
+    own_front.start_gateway(2)
+    with socket.create_connection(("127.0.0.1", own_front.layout.port), 10) as old:
         old.sendall(HANDSHAKE.format(SOCKET_PATHS[0]).encode())
         assert b"101" in old.recv(65536)
-        front.start_gateway(3)
+        own_front.start_gateway(3)
 
         def reaches_third() -> bool:
-            with front.shake() as number:
+            with own_front.shake() as number:
                 assert number in {1, 2, 3}
                 return number == 3
 

@@ -71,17 +71,15 @@ def test_get_never_writes(path: str, staff: User, lobby: ChatRoom, signed_in: Si
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", all_paths())
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nothing_is_written_without_a_csrf_token(
-    path: str, method: str, staff: User, lobby: ChatRoom
-) -> None:
+def test_nothing_is_written_without_a_csrf_token(path: str, staff: User, lobby: ChatRoom) -> None:
     """Another site's form is refused before it is read, whatever the address."""
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(staff)
-    with statements() as written:
-        response = getattr(browser, method)(path, {"name": "forged"})
-    assert response.status_code in {403, 404, 405}
-    assert written == []
+    for method in ("post", "put", "patch", "delete"):
+        with statements() as written:
+            response = getattr(browser, method)(path, {"name": "forged"})
+        assert response.status_code in {403, 404, 405}, method
+        assert written == [], method
 
 
 PAGES = [

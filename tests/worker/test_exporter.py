@@ -41,6 +41,7 @@ print(REGISTRY.get_sample_value("carillon_fanout_recipients_total", {"result": "
 """
 
 
+@pytest.mark.thorough
 def test_killed_process(tmp_path: Path) -> None:
     """Its tasks are no longer in progress; what it has counted stays counted."""
     environment = ENVIRONMENT | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
@@ -49,6 +50,7 @@ def test_killed_process(tmp_path: Path) -> None:
     assert ended.stdout.split() == ["1.0", "7.0"]
 
 
+@pytest.mark.thorough
 def test_series_start_at_zero() -> None:
     """Rates see a series' first event, because it was there before."""
     ended = python("-c", ZEROS)

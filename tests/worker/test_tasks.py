@@ -66,6 +66,7 @@ def test_queues() -> None:
     assert set(queues.values()) == {"carillon.bulk", "carillon.default", "carillon.rounds"}
 
 
+@pytest.mark.thorough
 def test_worker_process() -> None:
     """A worker's own process knows the tasks that beat sends."""
     ended = python("-c", LIST_TASKS, environment=ENVIRONMENT | {"CARILLON_DEMO": "1"})
@@ -75,6 +76,7 @@ def test_worker_process() -> None:
     assert "bulk.drain" in tasks
 
 
+@pytest.mark.thorough
 def test_worker_imports_nothing_for_nothing() -> None:
     """Its memory is bounded; what is hidden from structlog may still be imported by others."""
     ended = python("-c", LIST_BALLAST, environment=ENVIRONMENT | {"CARILLON_DEMO": "1"})

@@ -91,6 +91,7 @@ STARTS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("service", STARTS)
 def test_what_the_operator_sees(service: str) -> None:
     """The real process ends at once with the one sentence, not with a traceback."""
@@ -102,6 +103,7 @@ def test_what_the_operator_sees(service: str) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", ["migrate", "load_demo", "runserver --noreload"])
 def test_what_a_command_says(words: str, tmp_path: Path) -> None:
     """manage.py, too, ends with the one sentence, which names what to set."""
@@ -114,6 +116,7 @@ def test_what_a_command_says(words: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["CARILLON_SECRET_KEY", "CARILLON_PUBLIC_ORIGINS", "DATABASE_URL"])
 def test_missing_variable(name: str) -> None:
     """A variable that is not set is named, in one line."""
