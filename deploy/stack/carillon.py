@@ -137,7 +137,7 @@ def gateway(layout: Layout, env: Mapping[str, str], number: int) -> Service:
         ports=ports(port, internal),
         content=code(layout, env, "gateway"),
         # Over CARILLON_GATEWAY_DRAIN_SECONDS it sends its clients away.
-        stop_seconds=drain_seconds(env) + 5,
+        stop_seconds=drain_seconds(env) + 8,
         address=f"127.0.0.1:{port}",
     )
 

@@ -15,8 +15,20 @@ import sys
 
 from services.gateway import allocator
 
+
+def arguments_of(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-e", "--endpoint", action="append", help="in Twisted's words; repeatable")
+    where.add_argument("-p", "--port", type=int, default=8000, help="8000 unless given")
+    parser.add_argument("-b", "--bind", default="127.0.0.1", help="127.0.0.1 unless given")
+    return parser.parse_args(words)
+
+
 if __name__ == "__main__":
-    allocator.use_the_system_s()
+    # Help needs no settings, and nobody wants to wait for it.
+    arguments_of(sys.argv[1:])
+    allocator.restart_with_system_malloc()
 
 # First of the rest: it chooses Twisted's reactor, and sets Django up.
 from services.gateway.asgi import application  # isort: skip
@@ -41,12 +53,7 @@ _SWITCH_SECONDS = 0.0005
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("-e", "--endpoint", action="append", help="in Twisted's words; repeatable")
-    where.add_argument("-p", "--port", type=int, default=8000, help="8000 unless given")
-    parser.add_argument("-b", "--bind", default="127.0.0.1", help="127.0.0.1 unless given")
-    options = parser.parse_args(arguments)
+    options = arguments_of(arguments)
     address = options.bind.replace(":", r"\:")
     endpoints = options.endpoint or [f"tcp:port={options.port}:interface={address}:backlog=4096"]
     with production.in_one_line():

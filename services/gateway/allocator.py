@@ -12,20 +12,22 @@ import ctypes
 import os
 import sys
 
-__all__ = ["give_back", "use_the_system_s"]
+from shared.settings import env
+
+__all__ = ["give_back", "restart_with_system_malloc"]
 
 _VARIABLE = "PYTHONMALLOC"
 
 
-def use_the_system_s() -> None:
+def restart_with_system_malloc() -> None:
     """
-    Start this process again with the C library's allocator; a no-op the second time.
+    Start this process again, by exec, with the C library's allocator; a no-op the second time.
 
     To be called before anything else: Python chooses when it starts. Not where the C library is
     another one than glibc, or where somebody has chosen already.
     """
-    if _trim() is not None and _VARIABLE not in os.environ:
-        os.environ[_VARIABLE] = "malloc"
+    if _trim() is not None and not env.text(_VARIABLE, ""):
+        env.assign(_VARIABLE, "malloc")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 

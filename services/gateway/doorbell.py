@@ -45,6 +45,16 @@ _DEAF_SECONDS = 5.0
 _HOPELESS_SECONDS = 60
 
 
+class _NotCancelled(logging.Filter):
+    """Keeps what is no error from the log: that a consumer was cancelled, which is how we end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+logging.getLogger("carehare._consume_channel").addFilter(_NotCancelled())
+
+
 class Doorbell:
     """Hears bells and hands their publications on, in the event loop."""
 

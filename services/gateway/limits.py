@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-__all__ = [
-    "MESSAGES_BURST",
-    "MESSAGES_PER_SECOND",
-    "REST_SECONDS",
-    "MalformedLimit",
-    "RateLimit",
-    "TokenBucket",
-]
+__all__ = ["MESSAGES_BURST", "MESSAGES_PER_SECOND", "MalformedLimit", "RateLimit", "TokenBucket"]
 
 MESSAGES_PER_SECOND = 20.0
 MESSAGES_BURST = 40.0
 
-# For how long nothing is read of a client whose last message was one too many, so that who floods
-# pays with time, not with the others' processor. Shorter than a token takes, or it would never be
-# seen that the client does not wait.
-REST_SECONDS = 0.02
-
 _STRIKES = 3
 _STRIKE_SECONDS = 1.0
 _FORGIVEN_SECONDS = 60.0
+# A client may have sent so many before it could hear of the first refusal. Who goes on is read more
+# slowly, and pays with time, not with the others' processor; but sooner than the next token comes
+# (50 ms), or it would never be seen that the client does not wait.
+_HASTY_REFUSALS = 100
+_REST_SECONDS = 0.02
 _MALFORMED = 10
 
 
 class TokenBucket:
     """Refills at `rate` tokens per second up to `burst`."""
 
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = burst
         self._tokens = burst
         self._at = now
+
+    def is_full(self, now: float) -> bool:
+        """Whether nothing has been taken for so long that there is nothing to refill."""
+        return self._tokens + (now - self._at) * self._rate >= self._burst
 
     def take(self, now: float) -> float:
         """Take one token and return 0, or return the seconds until there is one."""
@@ -55,22 +52,35 @@ class RateLimit:
     much it has to send; a flooder does after about two seconds.
     """
 
+    __slots__ = ("_bucket", "_refusals", "_retry_at", "_strikes")
+
     def __init__(self, now: float) -> None:
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST, now)
-        self._strikes: deque[float] = deque(maxlen=_STRIKES)
+        # The last ones. No deque: each connection has one, and an empty one takes 0.7 KB.
+        self._strikes: tuple[float, ...] = ()
         # When the wait that was told last is over.
         self._retry_at = now
+        # Since the client last was quiet.
+        self._refusals = 0
 
     def take(self, now: float) -> float:
         """Return 0 if a message may pass, else the seconds to wait before the next."""
+        if self._bucket.is_full(now):
+            self._refusals = 0
         wait = self._bucket.take(now)
         if not wait:
             return 0.0
+        self._refusals += 1
         disobeyed = now < self._retry_at
         if disobeyed and (not self._strikes or now - self._strikes[-1] >= _STRIKE_SECONDS):
-            self._strikes.append(now)
+            self._strikes = (*self._strikes, now)[-_STRIKES:]
         self._retry_at = now + wait
         return wait
+
+    @property
+    def rest(self) -> float:
+        """For how many seconds the next message is left where it is, after a refusal."""
+        return _REST_SECONDS if self._refusals > _HASTY_REFUSALS else 0.0
 
     def exhausted(self, now: float) -> bool:
         """Whether the connection has had its warnings."""
@@ -80,10 +90,12 @@ class RateLimit:
 class MalformedLimit:
     """Ten messages that cannot be read within a minute end the connection."""
 
+    __slots__ = ("_times",)
+
     def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=_MALFORMED)
+        self._times: tuple[float, ...] = ()
 
     def exceeded(self, now: float) -> bool:
         """Count one such message; return whether it was one too many."""
-        self._times.append(now)
+        self._times = (*self._times, now)[-_MALFORMED:]
         return len(self._times) == _MALFORMED and now - self._times[0] < _FORGIVEN_SECONDS

@@ -16,7 +16,7 @@ from services.gateway import plain
 from services.gateway.arrivals import NotSubscribed, Since
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
-from services.gateway.limits import REST_SECONDS, MalformedLimit, RateLimit
+from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.refusal import Scope, Send, refuse
 from services.gateway.subscriber import Subscriber
@@ -145,7 +145,7 @@ class PlainConnection:
         metrics.MESSAGES_RECEIVED.labels(kind=self._kind, type="publish").inc()
         if text is None:
             # A stock server would fail to send 1003.
-            is_ours = self._wire is not None
+            is_ours = EXTENSION in self._scope.get("extensions", {})
             self.end(CloseCode.UNSUPPORTED_DATA if is_ours else CloseCode.BAD_REQUEST)
             return None
         now = time.monotonic()
@@ -168,10 +168,10 @@ class PlainConnection:
         return message
 
     async def rest(self) -> None:
-        """Wait for a moment where the client's last message was one too many."""
-        if self._is_over_rate:
-            self._is_over_rate = False
-            await asyncio.sleep(REST_SECONDS)
+        """Wait for a moment where the client's last message was one too many of many."""
+        if self._is_over_rate and self._rate.rest:
+            await asyncio.sleep(self._rate.rest)
+        self._is_over_rate = False
 
     async def publish(self, channel: str, message: dict[str, Any]) -> None:
         """Have the namespace store and publish a message; its frame is the acknowledgement."""

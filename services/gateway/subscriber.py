@@ -114,6 +114,8 @@ class Subscriber:
             self._hub.join(live, connection)
             self._joined.append(live)
         self._let_go()
+        # What was missed may be half a megabyte, and connections last for hours.
+        self._since, self._recoveries = {}, {}
 
     def leave(self, connection: Member | None) -> None:
         """Take the connection out of all its channels; safe at any point, and twice."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.posts.access import may_hear
+from shared.posts.access import may_hear, may_hear_each
 from shared.posts.models import Comment
 from shared.realtime.namespaces import Namespace, register, topic_of
 
@@ -29,6 +29,9 @@ class PostNamespace(Namespace):
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         return may_hear(user, topic_of(channel))
+
+    def can_subscribe_each(self, wanted: Sequence[tuple[AbstractUser, str]]) -> Sequence[bool]:
+        return may_hear_each((user, topic_of(channel)) for user, channel in wanted)
 
     def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         comments = Comment.objects.filter(pk__in=refs).select_related("author")

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+
 from shared.realtime.exceptions import ErrorCode, InvalidChannel, Refused, UnknownNamespace
 
 if TYPE_CHECKING:
@@ -85,6 +87,11 @@ class Namespace:
         for user, channel in wanted:
             try:
                 answers.append(self.can_subscribe(user, channel))
+            except (DataError, IntegrityError) as error:
+                answers.append(error)
+            except (DatabaseError, InterfaceError):
+                # A database that is away is away for all.
+                raise
             except Exception as error:
                 answers.append(error)
         return answers

@@ -54,6 +54,8 @@ def serve(
                     self._report(live)
                 case "/readyz":
                     self._report(ready)
+                case path if path in actions:
+                    self._answer(405, b"ask with POST\n")
                 case _:
                     self._answer(404, b"not found\n")
 

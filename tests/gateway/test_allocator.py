@@ -7,7 +7,7 @@ from tests.processes import python
 _TELL = """
 import os, sys
 from services.gateway import allocator
-allocator.use_the_system_s()
+allocator.restart_with_system_malloc()
 print(os.environ["PYTHONMALLOC"], flush=True)
 allocator.give_back()
 print(sys.argv[1:], flush=True)

@@ -67,6 +67,19 @@ def test_flooder_is_cut_in_its_third_second() -> None:
     assert 2 <= now < 2.2
 
 
+def test_who_goes_on_is_read_more_slowly() -> None:
+    """Not a client that had sent a lot before it could hear that it was too much."""
+    limit = RateLimit(now=0)
+    for _ in range(140):
+        limit.take(0)
+    assert not limit.rest
+    limit.take(0)
+    assert 0 < limit.rest < 1 / 20
+    # Quiet for as long as a burst takes to come back, it is as new.
+    limit.take(2.0)
+    assert not limit.rest
+
+
 def test_strikes_are_forgotten() -> None:
     """Three bursts in as many minutes are no flood."""
     limit = RateLimit(now=0)

@@ -123,7 +123,7 @@ def test_an_action_begins_once_for_each_post(address: str, begun: list[str]) -> 
 
 def test_nothing_else_begins_anything(address: str, begun: list[str]) -> None:
     """Looking at an action does not start it, and no other path takes a POST."""
-    assert get(f"{address}/drain")[0] == 404
+    assert get(f"{address}/drain")[0] == 405
     for path in ("/", "/metrics", "/readyz", "/drain/", "/drain?x=1", "/Drain", "/drain/more"):
         assert get(address + path, "POST")[0] == 404, path
     for method in ("PUT", "DELETE", "HEAD"):

@@ -77,4 +77,4 @@ def test_all_are_full(supervisor: Supervisor, layout: Layout) -> None:
         for _ in range(5):
             answer = _shake(layout)
             assert answer.startswith("HTTP/1.1 503 ")
-            assert "Retry-After: 5" in answer
+            assert "Retry-After: " in answer

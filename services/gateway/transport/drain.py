@@ -36,6 +36,7 @@ class Drain:
         self._server = server
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
+        self._signals = 0
 
     @property
     def is_running(self) -> bool:
@@ -51,16 +52,21 @@ class Drain:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def start_or_stop(self) -> None:
-        """Begin, or where it has begun, end at once: what a signal does."""
-        if self._server.is_stopping:
-            # What does not end keeps us here, and the next signal was to be the last.
+        """
+        Do what a signal does: begin, the second time end at once, then without any waiting.
+
+        Signals are counted, not drains: who asks for one over HTTP before the orchestrator's
+        SIGTERM comes does not mean that everybody shall be cut.
+        """
+        self._signals += 1
+        if self._signals == 1:
+            self.start()
+        elif self._server.is_stopping:
             logger.warning("Told to end again: what is still being put away is left.")
             leave(1)
-        elif self.is_running:
+        else:
             logger.warning("Told to end a second time: %d are cut.", len(self._server.connections))
             self._server.stop()
-        else:
-            self.start()
 
     async def _run(self) -> None:
         try:

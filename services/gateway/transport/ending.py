@@ -21,6 +21,9 @@ _NO_STATUS = 1005
 class Ending(WebSocketProtocol):
     """The part of a connection that closes it."""
 
+    # The socket is closed; autobahn's state says so before it is.
+    _has_ended = False
+
     def shut(self, code: int, reason: str = "") -> None:
         """
         Send a close frame, behind all that was sent before.
@@ -55,7 +58,9 @@ class Ending(WebSocketProtocol):
 
     def part(self) -> None:
         """Reset a connection that could not end in order; one that has ended is no matter."""
-        self.transport.abortConnection()
+        # Not so behind TLS, whose transport cannot be told twice.
+        if not self._has_ended:
+            self.transport.abortConnection()
 
     @property
     def closed_with(self) -> int | None:
@@ -63,6 +68,7 @@ class Ending(WebSocketProtocol):
         return self.localCloseCode if self.closedByMe else None
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self._has_ended = True
         self.cut()
         if self._ping_slot >= 0:
             self.server.clocks.pings.discard(self, self._ping_slot)

@@ -33,7 +33,7 @@ _WORDS = {
 _EXTRA = {
     405: b"Allow: GET\r\n",
     426: b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-    503: b"Retry-After: 5\r\n",
+    503: b"Retry-After: 1\r\n",
 }
 
 

@@ -14,8 +14,6 @@ __all__ = ["Input", "Pause"]
 # As for an application that has failed: the client is to come back.
 _INTERNAL_ERROR = 1011
 _REASON = "the application hangs"
-
-
 # Steps of autobahn's parser after our close frame, of which a small message takes two: the client's
 # own one is among the first, or is not awaited.
 _STEPS_AFTER_CLOSE = 64

@@ -121,6 +121,3 @@ class Opening(WebSocketProtocol):
     @property
     def _is_undecided(self) -> bool:
         return self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred")
-
-    def serverReject(self) -> None:
-        self.turn_down(403)

@@ -83,9 +83,10 @@ def _writing() -> None:
     ours, theirs = socket.socketpair()
     # No part of it is as another, so that the order shows.
     flood = array("I", range(_FLOOD_NUMBERS)).tobytes()
+    transport: Any = None
     try:
         ours.setblocking(False)
-        transport: Any = GatewaySocket(ours, Protocol(), ("127.0.0.1", 0), None, 0, reactor)
+        transport = GatewaySocket(ours, Protocol(), ("127.0.0.1", 0), None, 0, reactor)
         peer = _Peer()
         transport.wire = peer
         for name, kind in (
@@ -117,7 +118,9 @@ def _writing() -> None:
         _expect(peer.told[-1] == "cut", "the end of a connection was not told")
     finally:
         # The reactor must not look at a descriptor that is about to be another connection's.
-        reactor.removeAll() if False else None
+        if transport is not None:
+            reactor.removeReader(transport)
+            reactor.removeWriter(transport)
         theirs.close()
         ours.close()
 

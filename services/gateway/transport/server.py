@@ -173,9 +173,8 @@ class GatewayServer(daphne.server.Server):
         loop = asyncio.get_running_loop()
         inbox = Inbox(protocol.pause_reading, protocol.resume_reading)
         scope.setdefault("asgi", {"version": "3.0"})
-        scope["extensions"] = {"websocket.http.response": {}}
-        if protocol.can_be_fast:
-            scope["extensions"][EXTENSION] = {"wire": protocol}
+        wire = {"wire": protocol} if protocol.can_be_fast else {}
+        scope["extensions"] = {"websocket.http.response": {}, EXTENSION: wire}
         connection = self.connections[protocol]
         connection.task = loop.create_task(
             self.application(scope, inbox.get, partial(self.handle_reply, protocol))
@@ -231,15 +230,14 @@ class GatewayServer(daphne.server.Server):
         connection.task = None
         if connection.is_gone:
             self.connections.pop(protocol, None)
-        if task.cancelled():
-            return
-        if (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             logger.error("A connection's application failed.", exc_info=error)
         if not connection.is_gone:
             # An application that has ended hears nothing anymore, whether it failed or not.
             if protocol.state == protocol.STATE_CONNECTING:
                 protocol.turn_down(500)
-            elif error is not None:
+            elif error is not None or task.cancelled():
                 protocol.shut(1011, "internal server error")
             else:
                 protocol.shut(1000)

@@ -19,6 +19,8 @@ HOLE = -1
 class Slots:
     """Wires in a row, without order; each knows its slot."""
 
+    __slots__ = ("_holes", "_places", "descriptors", "wires")
+
     def __init__(self) -> None:
         self.wires: list[Wire | None] = []
         self.descriptors = array("i")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXTENSION", "Wire"]
 
-# In an ASGI scope's extensions, where an application finds its connection's wire.
+# In an ASGI scope's extensions, where an application finds its connection's wire, if it has one.
 EXTENSION = "carillon.wire"
 
 

@@ -16,7 +16,9 @@ the last one. SIGTERM drains it; the second one ends it at once, the third witho
     /refuse, /status?code=     turn the handshake down: with a close, with a status
     /slow-accept?seconds=      accepts late, then as /echo
     /block?block=              holds the event loop when it has accepted, then as /echo
-    /fail?when=before|after    raises before it accepts, or after the first message
+    /fail?when=before|after    raises before it accepts, or after the first message;
+                               "cancelled" raises then as if it had been cancelled
+    /drain                     drains the server at the first message, as POST /drain does
     /leave?when=before|after   returns then instead
     /scope                     sends what it was told of its client
     /hub/<group>               joins the group; see _Hub for its commands
@@ -73,6 +75,7 @@ class Application:
 
     def __init__(self) -> None:
         self.server: GatewayServer | None = None
+        self.drain: Drain | None = None
         self.groups: defaultdict[str, FanOutGroup] = defaultdict(lambda: FanOutGroup("test"))
         # How often a connection to a hub was accepted, and how often one's end was told.
         self.connects = self.disconnects = 0
@@ -191,7 +194,17 @@ class Application:
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
     ) -> None:
         await receive()
+        if query["when"] == "cancelled":
+            raise asyncio.CancelledError
         raise RuntimeError("This path fails after it has accepted.")
+
+    async def serve_drain(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        await receive()
+        assert self.drain is not None, "main has made it"
+        self.drain.start()
+        await self.serve_echo(scope, receive, send, query)
 
     async def serve_leave(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
@@ -366,7 +379,8 @@ def main(arguments: list[str]) -> int:
         limit=options.limit,
     )
     application.server = server
-    reactor.callWhenRunning(_be_ready, server, Drain(server, options.drain_seconds))
+    application.drain = Drain(server, options.drain_seconds)
+    reactor.callWhenRunning(_be_ready, server, application.drain)
     server.run()
     print(json.dumps(application.stats()), flush=True)
     return 1 if server.abort_start else 0

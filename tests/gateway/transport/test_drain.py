@@ -201,3 +201,20 @@ def test_thread_that_hangs(serve: Callable[..., Child]) -> None:
     assert client.close_by_server() == 1012
     server.last_words(seconds=10)
     assert server.process.returncode == 0
+
+
+def test_signal_after_a_drain_over_http(serve: Callable[..., Child]) -> None:
+    """Who asked for a drain before the first signal comes has not asked for an end at once."""
+    server = serve("--drain-seconds", "1")
+    clients = _members(server, 60)
+    server.eventually(lambda stats: stats["members"]["all"] == 60)
+    asking = server.open("/drain")
+    asking.send("now")
+    server.eventually_logs("Draining")
+    server.signal()
+    for client in clients:
+        assert client.close_by_server() == 1012
+    asking.socket.close()
+    server.last_words()
+    assert server.process.returncode == 0
+    assert "a second time" not in server.errors()

@@ -64,6 +64,20 @@ def test_echo(way: Child) -> None:
         assert client.close().code == 1000
 
 
+def test_close_by_the_server(way: Child) -> None:
+    """It is told, and when it is over nobody comes back to it."""
+    with way.open("/close?code=3000") as client:
+        client.send("go")
+        assert client.close_by_server() == 3000
+    # It would be reset two seconds later, had it not ended; another one's deadline tells when.
+    with way.open("/close?code=3001") as unheard:
+        unheard.send("go")
+        assert unheard.read().code == 3001
+        way.eventually(lambda stats: stats["open"] == 1)
+        assert way.eventually(lambda stats: stats["known"] == 1)
+    assert "Traceback" not in way.errors()
+
+
 def test_message_longer_than_those_of_clients(way: Child) -> None:
     """The limit of 64 KiB is for clients: what is published may be longer."""
     with way.open("/flood?bytes=200000") as client:
@@ -152,8 +166,10 @@ def test_tls_is_not_fast(tmp_path: Path) -> None:
     """What goes to its socket is encrypted for each."""
     server = TlsChild(tmp_path)
     try:
-        with server.open("/scope") as client:
-            assert client.read_json()["extensions"] == ["websocket.http.response"]
+        with server.open("/echo") as client:
+            client.send("one more than the one that asks")
+            assert client.read_text() == "one more than the one that asks"
+            assert server.stats()["open"] == 2
         assert server.stats()["fast"] == 0
     finally:
         server.kill()

@@ -44,6 +44,13 @@ def test_end_after_accept(server: Child) -> None:
         client.read_end()
 
 
+def test_application_that_cancels_itself(server: Child) -> None:
+    """Nobody else would ever end its connection."""
+    with server.open("/fail?when=cancelled") as client:
+        client.send("go")
+        assert client.close_by_server() == 1011
+
+
 def test_client_that_leaves_before_it_is_accepted(server: Child) -> None:
     """What the application sends then goes nowhere, and it is told of the end."""
     before = server.stats()

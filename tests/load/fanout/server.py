@@ -23,7 +23,7 @@ from twisted.internet import reactor
 
 from services.gateway import allocator
 from services.gateway.closecodes import CloseCode
-from services.gateway.limits import REST_SECONDS, RateLimit
+from services.gateway.limits import RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.transport.fanout import FanOutGroup
 from services.gateway.transport.selftest import self_test
@@ -68,7 +68,8 @@ class Channel:
                 if rate.exhausted(now):
                     self._group.leave(outbox)
                     outbox.close(CloseCode.TOO_MANY_REQUESTS)
-                await asyncio.sleep(REST_SECONDS)
+                if rate.rest:
+                    await asyncio.sleep(rate.rest)
         self._group.leave(outbox)
         outbox.abandon()
 
@@ -116,5 +117,5 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     # As a gateway does.
-    allocator.use_the_system_s()
+    allocator.restart_with_system_malloc()
     sys.exit(main(sys.argv[1:]))

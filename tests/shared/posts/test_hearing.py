@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from pytest_django import DjangoAssertNumQueries
 
 from shared.accounts.models import User
 from shared.posts.actions import do_create_post, do_delete_post
@@ -41,3 +42,18 @@ def test_odd_topics_lead_nowhere(alice: User, topic: str) -> None:
     """No traceback, and no second channel of one post."""
     do_create_post(alice, "Bells")
     assert not PostNamespace().can_subscribe(alice, f"post:{topic}")
+
+
+def test_many_at_once(
+    alice: User, bob: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """However many ask, each is told as if it were alone, in two queries for all."""
+    post = do_create_post(alice, "Bells")
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    people: list[AbstractUser] = [alice, bob, AnonymousUser()]  # type: ignore[list-item]
+    topics = (str(post.pk), f"0{post.pk}", "x", str(post.pk + 1))
+    wanted = [(user, f"post:{topic}") for user in people for topic in topics]
+    alone = [PostNamespace().can_subscribe(user, channel) for user, channel in wanted]
+    with django_assert_num_queries(2):
+        assert PostNamespace().can_subscribe_each(wanted) == alone
+    assert sum(alone) == 1

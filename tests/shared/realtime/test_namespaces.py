@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
 
 from shared.realtime import namespaces
 from shared.realtime.exceptions import ErrorCode, InvalidChannel, Refused, UnknownNamespace
@@ -108,3 +109,16 @@ def test_what_fails_for_one_of_many_is_that_ones() -> None:
     answers = Odd().can_subscribe_each([(nobody, f"odd:{topic}") for topic in ("a", "-", "abcd")])
     assert answers[0::2] == [True, False]
     assert isinstance(answers[1], ZeroDivisionError)
+
+
+def test_database_that_is_away_is_nobodys_fault() -> None:
+    """It is no answer to one of many: whoever asked for all decides what they are told."""
+
+    class Away(Namespace):
+        name = "away"
+
+        def can_subscribe(self, user: object, channel: str) -> bool:
+            raise OperationalError("the connection is lost")
+
+    with pytest.raises(OperationalError):
+        Away().can_subscribe_each([(AnonymousUser(), "away:a")])
