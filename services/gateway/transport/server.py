@@ -237,6 +237,8 @@ class GatewayServer(daphne.server.Server):
             # An application that has ended hears nothing anymore, whether it failed or not.
             if protocol.state == protocol.STATE_CONNECTING:
                 protocol.turn_down(500)
+            elif self.is_stopping:
+                protocol.shut(1012, "restart: connect again")
             elif error is not None or task.cancelled():
                 protocol.shut(1011, "internal server error")
             else:

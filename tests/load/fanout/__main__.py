@@ -22,7 +22,7 @@ from tests.load.fanout.leaving import leaving
 from tests.load.fanout.measure import measure
 from tests.load.fanout.peers import Peer, gateway, nchan, node, reference, slow_gateway, tutorial
 from tests.load.fanout.profiles import profile
-from tests.load.fanout.programs import compiled, cores, started
+from tests.load.fanout.programs import HERE, compiled, cores, started
 from tests.load.fanout.sizes import FULL, QUICK, SMOKE, Sizes
 from tests.load.fanout.tables import figures, tables
 from tests.load.figures import Figure, table
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         allow_files(max(sizes.connections))
         with alone(folder):
             if options.profile:
-                say("\n".join(profile(compiled("client", folder), folder, sizes)))
+                say("\n".join(profile(compiled(HERE / "client.c", folder), folder, sizes)))
                 return 0
             return compare(sizes, folder)
 
@@ -93,7 +93,7 @@ def by_itself(client: Path, sizes: Sizes) -> list[Figure]:
 def compare(sizes: Sizes, folder: Path) -> int:
     """Measure, print and keep the figures; return the exit status."""
     began = time.monotonic()
-    client = compiled("client", folder)
+    client = compiled(HERE / "client.c", folder)
     with ExitStack() as stack:
         peers = [reference(folder), gateway()]
         if sizes.with_others:

@@ -60,11 +60,10 @@ def cores() -> tuple[int, int] | None:
     return (mine[0], mine[1]) if len(mine) > 1 else None
 
 
-def compiled(name: str, folder: Path) -> Path:
-    """Return the program made of a C source here; compile it when that has changed."""
-    source = HERE / f"{name}.c"
+def compiled(source: Path, folder: Path) -> Path:
+    """Return the program made of a C source, in a folder; compile it when that has changed."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    program = folder / f"{name}-{digest}"
+    program = folder / f"{source.stem}-{digest}"
     if program.exists():
         return program
     compiler = shutil.which("cc")

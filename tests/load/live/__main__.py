@@ -15,7 +15,7 @@ from deploy.stack.layout import state_folder
 from deploy.stack.stack import Stack
 from tests.load.__main__ import private_stack, set_django_up
 from tests.load.command import allow_files, said, say, status
-from tests.load.fanout.programs import cores
+from tests.load.fanout.programs import compiled, cores
 from tests.load.figures import Figure, table
 from tests.load.live.sizes import FULL, QUICK, SMOKE, Sizes
 
@@ -97,7 +97,7 @@ def measured(stack: Stack, sizes: Sizes, folder: Path) -> list[Figure]:
     with ExitStack() as exits:
         client = exits.enter_context(
             programs.client(
-                programs.compiled(folder), gateway.port, gateway.pid, origin, cookies, core
+                compiled(programs.SOURCE, folder), gateway.port, gateway.pid, origin, cookies, core
             )
         )
         publisher = exits.enter_context(programs.publisher(users[0], core))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.stack.errors import StackError
 from tests.load.fanout.programs import Program
 
-__all__ = ["Client", "Heard", "Publisher", "compiled", "running"]
+__all__ = ["SOURCE", "Client", "Heard", "Publisher", "running"]
 
 SOURCE = Path(__file__).with_name("client.c")
 # More than the longest of all commands.
@@ -133,28 +128,3 @@ def publisher(user_id: int, core: int | None) -> Iterator[Publisher]:
     with running("The publisher", command, core) as started:
         started.hear(START_SECONDS)
         yield Publisher(started, user_id)
-
-
-def compiled(folder: Path) -> Path:
-    """Return the load client; compile it when its source has changed."""
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    program = folder / f"live-{digest}"
-    if program.exists():
-        return program
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise StackError(
-            "There is no C compiler: install one (Debian: apt-get install gcc libc6-dev)."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = program.with_suffix(f".{os.getpid()}")
-    result = subprocess.run(
-        [compiler, "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", str(draft), str(SOURCE)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode != 0:
-        raise StackError(f"{SOURCE.name} cannot be compiled:\n{result.stderr}")
-    draft.rename(program)
-    return program
