@@ -225,7 +225,10 @@ static size_t take_frames(struct connection *from, const char *data, size_t size
         at += head_size + length;
         int opcode = head[0] & 0x0f;
         char answer[256];
-        if (opcode == 9 && length < 126) {
+        if (from->is_flooding && opcode >= 8) {
+            /* In the middle of a frame, and not read by the gateway: an answer would wait for ever. */
+            continue;
+        } else if (opcode == 9 && length < 126) {
             write_all(from->fd, answer, put_frame(answer, 10, payload, length));
         } else if (opcode == 8 && from->state == OPEN) {
             write_all(from->fd, answer, put_frame(answer, 8, payload, length < 2 ? 0 : 2));

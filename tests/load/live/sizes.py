@@ -51,7 +51,7 @@ FULL = Sizes(
     misfits=100,
     calm_seconds=10,
     storm_seconds=20,
-    storm_per_second=30,
+    storm_per_second=10,
 )
 QUICK = Sizes(
     accepts=400,
@@ -64,7 +64,7 @@ QUICK = Sizes(
     misfits=50,
     calm_seconds=3,
     storm_seconds=6,
-    storm_per_second=30,
+    storm_per_second=10,
 )
 # Shows that the benchmark works; its figures mean nothing.
 SMOKE = Sizes(
