@@ -163,19 +163,25 @@ def end(identity: Identity, stop_signal: signal.Signals, seconds: float) -> list
         send(members, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        members = {member for member in members if is_alive(member)}
-        if not members:
+        if not (members := those_left(members, identity)):
             return []
         if identity not in members:
             deadline = min(deadline, time.monotonic() + ORPHAN_SECONDS)
         time.sleep(POLL_SECONDS)
-    # It may have had more children since.
-    members |= family(identity)
-    send(members, signal.SIGKILL)
     deadline = time.monotonic() + KILL_SECONDS
     while time.monotonic() < deadline:
-        members = {member for member in members if is_alive(member)}
-        if not members:
+        if not (members := those_left(members, identity)):
             return []
+        send(members, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
     return sorted(member.pid for member in members)
+
+
+def those_left(members: Iterable[Identity], identity: Identity) -> set[Identity]:
+    """
+    Say who of a family still runs.
+
+    It is looked up anew: between being seen and being killed a process may start another one, and
+    what has moved to a session of its own is known only from before.
+    """
+    return {member for member in members if is_alive(member)} | family(identity)

@@ -222,3 +222,26 @@ def test_children_of_a_dead_parent(supervisor: Supervisor) -> None:
     os.waitpid(record.identity.pid, 0)
     supervisor.down()
     assert not any(identify(member.pid) == member for member in members)
+
+
+HEIR = """
+import signal, subprocess, sys, time
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+def bequeath(number, frame):
+    heir = subprocess.Popen([sys.executable, "-c", child])
+    print("heir", heir.pid, flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, bequeath)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.thorough
+def test_child_that_is_born_in_the_end(supervisor: Supervisor) -> None:
+    """What a service starts after it was told to stop goes with it."""
+    log = supervisor.log("web")
+    supervisor.up([script("web", HEIR, ready=lambda: "ready" in log.read_text())])
+    supervisor.down()
+    born = int(log.read_text().split()[-1])
+    assert identify(born) is None
