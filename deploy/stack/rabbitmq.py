@@ -94,6 +94,8 @@ def rabbitmq(
         **env,
         **mapper,
         "HOME": str(folder),
+        # Not in the folder that it was started from.
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
         # The system's own settings are not ours.
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_NODENAME": "carillon@localhost",
