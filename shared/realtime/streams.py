@@ -45,6 +45,11 @@ _BUMP = """
     UPDATE realtime_stream SET head = head + 1 WHERE channel = %s
     RETURNING id, epoch, head, (SELECT incarnation FROM realtime_deployment WHERE id = 1)
 """
+# A row of one publication, which the ORM takes three times as long to write.
+_INSERT = """
+    INSERT INTO realtime_publication (stream_id, "offset", ref, data, created)
+    VALUES (%s, %s, %s, %s, %s)
+"""
 _HEAD = """
     SELECT s.id, s.epoch, s.head, d.incarnation
     FROM realtime_stream s, realtime_deployment d WHERE d.id = 1 AND s.channel = %s
@@ -139,7 +144,7 @@ def append_many(entries: Sequence[Entry]) -> list[Published]:
     if len(entries) == 1:
         stream_id, position = _bump(entries[0].draft.channel)
         row = _row(entries[0], stream_id, position)
-        row.save(force_insert=True)
+        _insert(row)
         return [_published(entries[0].draft.channel, position, entries[0].text, row)]
     streams = lock_streams(sorted({entry.draft.channel for entry in entries}))
     incarnation = Deployment.objects.values_list("incarnation", flat=True).get(id=Deployment.ONLY)
@@ -238,6 +243,12 @@ def _row(entry: Entry, stream_id: int, position: Position) -> Publication:
         ref=entry.draft.ref,
         data=None if thin else entry.text,
     )
+
+
+def _insert(row: Publication) -> None:
+    created = connection.ops.adapt_datetimefield_value(row.created)
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [row.stream_id, row.offset, row.ref, row.data, created])
 
 
 def _bump(channel: str) -> tuple[int, Position]:

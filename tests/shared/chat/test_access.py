@@ -5,7 +5,7 @@ from django.contrib.auth.models import AnonymousUser
 from pytest_django import DjangoAssertNumQueries
 
 from shared.accounts.models import User
-from shared.chat.access import access_room, may_manage
+from shared.chat.access import access_room, may_manage, rooms_open_to
 from shared.chat.actions import do_add_member, do_create_room, do_send_message
 from shared.chat.exceptions import UnknownRoom
 from shared.chat.models import ChatRoom, Message
@@ -16,13 +16,14 @@ pytestmark = pytest.mark.django_db
 
 
 def enters(user: User | AnonymousUser, name: str) -> bool:
-    """Say whether the user may enter; the channel and the action must agree with it."""
+    """Say whether the user may enter; the list, the channel and the action must agree with it."""
     try:
         access_room(user, name)
     except UnknownRoom:
         entered = False
     else:
         entered = True
+    assert rooms_open_to(user).filter(name=name).exists() is entered
     assert ChatNamespace().can_subscribe(user, f"chat:{name}") is entered
     assert ChatNamespace().can_subscribe_each([(user, f"chat:{name}")]) == [entered]
     return entered
