@@ -2,10 +2,11 @@
 The gateway's database threads: the only place where the event loop meets the ORM.
 
 They are not Django's one thread-sensitive thread: a query that hangs there would hold up every
-connection. A call that gets no answer in three seconds is given up. Writers wait for locks, so one
-thread is always kept from them, for handshakes and catch-ups. Whether the database as a whole is
-away is for `watch` to say, in a thread of its own, which logs an outage once: a lock that somebody
-holds is none.
+connection. A call that gets no answer in three seconds is given up. Writers wait for locks, so
+half of the threads are kept from them, for handshakes and catch-ups; more of them would store
+hardly more, because the interpreter is what they share, and would hold up what is delivered.
+Whether the database as a whole is away is for `watch` to say, in a thread of its own, which logs
+an outage once: a lock that somebody holds is none.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class DatabaseThreads:
         threads = settings.CARILLON_GATEWAY_DATABASE_THREADS
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
         self._watching = ThreadPoolExecutor(1, thread_name_prefix="database-watch")
-        self._writers = asyncio.Semaphore(max(1, threads - 1))
+        self._writers = asyncio.Semaphore(max(1, threads // 2))
         # None while the database answers, else what it said when it first did not.
         self.outage: str | None = None
 
