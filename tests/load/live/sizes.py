@@ -25,9 +25,10 @@ class Sizes:
     # Those who listen in the room where others misbehave, and how many of each sort misbehave.
     listeners: int
     misfits: int
-    # For how long before, and while they do.
+    # For how long before, and while they do; a latency is the median of so many windows of each.
     calm_seconds: float
     storm_seconds: float
+    windows: int
     # What the room carries meanwhile.
     storm_per_second: float
     per_second: float = 10
@@ -49,8 +50,9 @@ FULL = Sizes(
     seconds=15,
     listeners=800,
     misfits=100,
-    calm_seconds=10,
+    calm_seconds=20,
     storm_seconds=20,
+    windows=5,
     storm_per_second=10,
 )
 QUICK = Sizes(
@@ -64,6 +66,7 @@ QUICK = Sizes(
     misfits=50,
     calm_seconds=3,
     storm_seconds=6,
+    windows=3,
     storm_per_second=10,
 )
 # Shows that the benchmark works; its figures mean nothing.
@@ -78,6 +81,7 @@ SMOKE = Sizes(
     misfits=5,
     calm_seconds=1,
     storm_seconds=2,
+    windows=1,
     storm_per_second=10,
     is_smoke=True,
 )

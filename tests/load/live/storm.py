@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import mean, median
 
 from services.gateway.closecodes import CloseCode
 from tests.load.figures import Figure
@@ -32,11 +34,31 @@ TAKEN = 'carillon_gateway_messages_received_total{kind="chat",type="publish"}'
 
 @dataclass(frozen=True)
 class Spoken:
-    """What came of filling the room: what was heard, the publisher's part, the memory's peak."""
+    """
+    What came of filling the room.
 
-    heard: Heard
+    Attributes:
+        windows: what was heard, in each window of the time.
+        stored_ms: the publisher's part of a message's way, on average.
+        peak: the most memory that the gateway had, in bytes.
+    """
+
+    windows: Sequence[Heard]
     stored_ms: float
     peak: int
+
+    @property
+    def p50_ms(self) -> float:
+        return median(heard.p50_ms for heard in self.windows)
+
+    @property
+    def p99_ms(self) -> float:
+        """The median of the windows, as a disk that is slow once makes a window's p99."""
+        return median(heard.p99_ms if heard.frames else math.inf for heard in self.windows)
+
+    def lacking(self, messages: int, listeners: int) -> int:
+        """Return how many deliveries were not made, of so many messages in each window."""
+        return sum(heard.lacking(messages, listeners) for heard in self.windows)
 
 
 def storm_figures(bench: Bench, other_room: str) -> list[Figure]:
@@ -63,17 +85,17 @@ def storm_figures(bench: Bench, other_room: str) -> list[Figure]:
     if not sizes.is_smoke:
         bench.gateway.wait_until(lambda: slow() >= sizes.misfits, CLOSE_SECONDS)
     bench.say(
-        f"  p99 {calm.heard.p99_ms:.1f} ms before, {storm.heard.p99_ms:.1f} ms meanwhile; "
+        f"  p99 {calm.p99_ms:.1f} ms before, {storm.p99_ms:.1f} ms meanwhile; "
         f"{slow():g} closed as slow or silent"
     )
-    bound = max(SLOWER * calm.heard.p99_ms, calm.heard.p99_ms + SLOWER_MS)
+    bound = max(SLOWER * calm.p99_ms, calm.p99_ms + SLOWER_MS)
     figures = [
-        *shared(bench, "before", calm, sizes.calm_seconds, None),
+        *shared(bench, "before", calm, messages_in(bench, sizes.calm_seconds), None),
         *shared(
             bench,
             f"while {sizes.misfits} stall, {sizes.misfits} flood",
             storm,
-            sizes.storm_seconds,
+            messages_in(bench, sizes.storm_seconds),
             bench.bound(bound),
         ),
         Figure(
@@ -116,23 +138,26 @@ def settle(bench: Bench) -> None:
             seen, since = now, time.monotonic()
 
 
+def messages_in(bench: Bench, seconds: float) -> int:
+    """Return how many messages are said in a window, of so many seconds in all."""
+    return int(seconds * bench.sizes.storm_per_second / bench.sizes.windows)
+
+
 def shared(
-    bench: Bench, when: str, spoken: Spoken, seconds: float, at_most: float | None
+    bench: Bench, when: str, spoken: Spoken, messages: int, at_most: float | None
 ) -> list[Figure]:
     """Return the figures of those who behave."""
     sizes = bench.sizes
-    messages = int(seconds * sizes.storm_per_second)
-    heard = spoken.heard
     kilobytes = sizes.storm_per_second * MESSAGE_BYTES / 1e3
     return [
         Figure(
             f"{sizes.listeners:,} hear {kilobytes:g} KB/s, {when}: lacking",
-            heard.lacking(messages, sizes.listeners),
+            spoken.lacking(messages, sizes.listeners),
             "",
             at_most=0,
         ),
-        Figure("  latency p50", heard.p50_ms, "ms"),
-        Figure("  latency p99", heard.p99_ms if heard.frames else math.inf, "ms", at_most=at_most),
+        Figure("  latency p50", spoken.p50_ms, "ms"),
+        Figure("  latency p99", spoken.p99_ms, "ms", at_most=at_most),
         Figure("  of it the publishing call, mean", spoken.stored_ms, "ms"),
     ]
 
@@ -140,14 +165,17 @@ def shared(
 def speak(bench: Bench, seconds: float) -> Spoken:
     """Fill the room for so long, and look at the gateway's memory meanwhile."""
     sizes = bench.sizes
-    messages = int(seconds * sizes.storm_per_second)
-    peak = 0
-    bench.client.start(LISTENERS)
-    with ThreadPoolExecutor(1) as thread:
-        said = thread.submit(
-            bench.publisher.say, bench.room, messages, sizes.storm_per_second, MESSAGE_BYTES
-        )
-        while not said.done():
-            peak = max(peak, bench.gateway.resident)
-            time.sleep(LOOK_SECONDS)
-    return Spoken(bench.heard(messages, sizes.listeners), said.result(), peak)
+    messages = messages_in(bench, seconds)
+    windows, stored, peak = [], [], 0
+    for _ in range(sizes.windows):
+        bench.client.start(LISTENERS)
+        with ThreadPoolExecutor(1) as thread:
+            said = thread.submit(
+                bench.publisher.say, bench.room, messages, sizes.storm_per_second, MESSAGE_BYTES
+            )
+            while not said.done():
+                peak = max(peak, bench.gateway.resident)
+                time.sleep(LOOK_SECONDS)
+        stored.append(said.result())
+        windows.append(bench.heard(messages, sizes.listeners))
+    return Spoken(windows, mean(stored), peak)
