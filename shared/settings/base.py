@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.settings import databases, env
+from shared.settings import databases, env, tokens
 from shared.telemetry.logging import LEVELS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "shared.realtime",
     "shared.ratelimit",
+    "shared.presence",
     "shared.accounts",
     "shared.notifications",
     "shared.bulk",
@@ -93,6 +94,16 @@ CARILLON_SERVICE = "manage"
 
 # Where a process serves its metrics and health; loopback, unless a container must be reached.
 CARILLON_INTERNAL_HOST, CARILLON_INTERNAL_PORT = env.internal_address()
+
+# Whose connection and subscription tokens count beside our own, which a key made from SECRET_KEY
+# signs; what all of them must say of their reader and writer, where anything; how long ours last.
+CARILLON_TOKEN_SECRETS = tokens.secrets()
+CARILLON_TOKEN_PUBLIC_KEYS = tokens.public_keys()
+CARILLON_TOKEN_AUDIENCE = env.text("CARILLON_TOKEN_AUDIENCE", "")
+CARILLON_TOKEN_ISSUER = env.text("CARILLON_TOKEN_ISSUER", "")
+CARILLON_TOKEN_LIFETIME_SECONDS = env.integer(
+    "CARILLON_TOKEN_LIFETIME_SECONDS", 600, minimum=60, maximum=86_400
+)
 
 LOGGING_CONFIG = "shared.telemetry.logging.configure"
 LOGGING = {"level": env.choice("CARILLON_LOG_LEVEL", LEVELS, "INFO")}

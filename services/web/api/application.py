@@ -23,6 +23,7 @@ from services.web.api import (
     notifications,
     posts,
     preferences,
+    realtime,
     recipients,
     rooms,
     saved_filters,
@@ -60,6 +61,7 @@ _NOUNS = (
     recipients,
     failures,
     saved_filters,
+    realtime,
 )
 
 

@@ -29,6 +29,7 @@ class Budget(enum.StrEnum):
     NOTIFICATIONS = "notifications"
     ANNOUNCEMENTS = "announcements"
     BULK = "bulk"
+    TOKENS = "tokens"
 
 
 def spend(caller: Caller, budget: Budget) -> None:
