@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zoneinfo
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
 from shared.accounts.names import validate_username
+from shared.presence.queries import accounts_online
 
 __all__ = ["ApiKey", "Follow", "User", "languages"]
 
@@ -30,6 +33,17 @@ def languages() -> list[tuple[str, str]]:
 def first_language() -> str:
     """Return the language of users who have chosen none."""
     return settings.LANGUAGE_CODE
+
+
+class UserManager(DjangoUserManager["User"]):
+    """Django's own, which also knows who is here."""
+
+    # Migrations need no more than Django's.
+    use_in_migrations = False
+
+    def online(self, channel: str | None = None) -> models.QuerySet[User]:
+        """Return the users of whom a client is shown somewhere, or in one channel; each once."""
+        return self.filter(pk__in=accounts_online(channel))
 
 
 class User(AbstractUser):
@@ -51,6 +65,8 @@ class User(AbstractUser):
     banned_by = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
+
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -100,6 +116,8 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
     scopes = models.JSONField(default=list)
+    # Names of the namespaces whose channels the server API's methods reach; empty is all of them.
+    namespaces = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"

@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from shared.accounts.models import User
 from shared.accounts.names import SYSTEM
 
 __all__ = ["ROOM_NAME", "ChatRoom", "Membership", "Message"]
@@ -44,6 +45,10 @@ class ChatRoom(models.Model):
     def channel(self) -> str:
         """The channel that carries this room's messages."""
         return f"chat:{self.name}"
+
+    def online(self) -> models.QuerySet[User]:
+        """Return the users who are in the room at this moment."""
+        return User.objects.online(self.channel)
 
 
 class Membership(models.Model):
