@@ -74,6 +74,7 @@ urlpatterns = [
     path("staff/bulk/<int:job_id>/", bulk_job.bulk_job, name="bulk-job"),
     path("staff/filters/", saved_filters.saved_filters, name="saved-filters"),
     path("api/v1/", include("services.web.api.urls")),
+    path("api/", include("services.web.server_api.urls")),
     path("admin/", admin.site.urls),
     *_team_addresses(),
 ]

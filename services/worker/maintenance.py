@@ -11,13 +11,14 @@ from django.db import InterfaceError, OperationalError
 
 from shared.bulk import outbox
 from shared.ratelimit.actions import do_forget_whole
-from shared.realtime import deployment, retention
+from shared.realtime import deployment, idempotency, retention
 from shared.telemetry import metrics
 
 __all__ = [
     "SCHEDULE",
     "clear_sessions",
     "forget_budgets",
+    "forget_receipts",
     "probe",
     "probe_bulk",
     "sweep_jobs",
@@ -64,6 +65,11 @@ def probe_bulk() -> None:
     probe()
 
 
+def forget_receipts() -> None:
+    """Delete the receipts of idempotency keys that mean nothing anymore."""
+    idempotency.forget_receipts()
+
+
 def forget_budgets() -> None:
     """Delete the rate limits' rows that mean the same without a row."""
     do_forget_whole()
@@ -83,4 +89,5 @@ SCHEDULE: Mapping[Callable[[], None], timedelta] = {
     watch_timeline: timedelta(seconds=30),
     clear_sessions: timedelta(hours=6),
     forget_budgets: timedelta(hours=1),
+    forget_receipts: timedelta(minutes=5),
 }

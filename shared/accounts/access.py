@@ -11,6 +11,7 @@ from django.db import connection
 from shared.accounts.exceptions import InvalidKey, NotStaff, Protected
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
+from shared.realtime.namespaces import names
 from shared.realtime.text import refuse_text
 
 __all__ = [
@@ -82,13 +83,19 @@ def check_moderation(actor: User, user: User) -> None:
         raise Protected("This is a superuser's account: only a superuser may do this to it.")
 
 
-def check_key(actor: AbstractUser, user: User, name: str, scopes: Iterable[str]) -> User:
+def check_key(
+    actor: AbstractUser,
+    user: User,
+    name: str,
+    scopes: Iterable[str],
+    namespaces: Iterable[str] = (),
+) -> User:
     """
     Refuse an API key that may not be made; return the actor as the database has them now.
 
     Raises:
         NotStaff: the actor is not active staff.
-        InvalidKey: name, user or scopes cannot be taken.
+        InvalidKey: name, user, scopes or namespaces cannot be taken.
     """
     staff = access_staff(actor)
     if words := refuse_text(name, maximum=_KEY_NAME_CHARACTERS):
@@ -98,6 +105,8 @@ def check_key(actor: AbstractUser, user: User, name: str, scopes: Iterable[str])
         raise InvalidKey("scopes", f"There is no scope {min(unknown)!r:.40}: see the list.")
     if not wanted:
         raise InvalidKey("scopes", "Choose at least one scope.")
+    if unknown := set(namespaces) - set(names()):
+        raise InvalidKey("namespaces", f"No app declares {min(unknown)!r:.40}: see the list.")
     if not is_active(user):
         raise InvalidKey("user", "This account is not active: choose another user.")
     if user.is_superuser and not staff.is_superuser:

@@ -17,6 +17,7 @@ from shared.accounts.keys import Scope
 from shared.accounts.models import ApiKey, Follow, User
 from shared.accounts.moderation import Moderation
 from shared.realtime.admin import SystemWritten
+from shared.realtime.namespaces import names
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -97,10 +98,16 @@ class ApiKeyForm(_ApiKeyForm):
         widget=forms.CheckboxSelectMultiple,
         help_text="What requests with this key may do in the user's name.",
     )
+    namespaces = forms.MultipleChoiceField(
+        choices=lambda: [(name, name) for name in names()],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Which channels its server:… scopes reach. None chosen: all of them.",
+    )
 
     class Meta:
         model = ApiKey
-        fields = ("name", "user", "scopes")
+        fields = ("name", "user", "scopes", "namespaces")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -137,8 +144,8 @@ class ApiKeyAdmin(_ApiKeyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
-            return ["name", "user", "scopes"]
-        return [*self.list_display, "created_by"]
+            return ["name", "user", "scopes", "namespaces"]
+        return [*self.list_display, "namespace_list", "created_by"]
 
     def get_form(
         self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any
@@ -191,3 +198,7 @@ class ApiKeyAdmin(_ApiKeyAdmin):
     @admin.display(description="scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
+
+    @admin.display(description="namespaces")
+    def namespace_list(self, key: ApiKey) -> str:
+        return ", ".join(key.namespaces) or "all"

@@ -44,6 +44,22 @@ class Scope(enum.StrEnum):
     ANNOUNCEMENTS_WRITE = "announcements:write"
     BULK_READ = "bulk:read"
     BULK_WRITE = "bulk:write"
+    REALTIME_TOKEN = "realtime:token"  # noqa: S105 it is the name of a scope
+
+    # The methods of the server API, `server:<method>`; the key's namespaces narrow them.
+    SERVER_PUBLISH = "server:publish"
+    SERVER_BROADCAST = "server:broadcast"
+    SERVER_SUBSCRIBE = "server:subscribe"
+    SERVER_UNSUBSCRIBE = "server:unsubscribe"
+    SERVER_DISCONNECT = "server:disconnect"
+    SERVER_REFRESH = "server:refresh"
+    SERVER_PRESENCE = "server:presence"
+    SERVER_PRESENCE_STATS = "server:presence_stats"
+    SERVER_HISTORY = "server:history"
+    SERVER_HISTORY_REMOVE = "server:history_remove"
+    SERVER_CHANNELS = "server:channels"
+    SERVER_INFO = "server:info"
+    SERVER_RPC = "server:rpc"
 
 
 class NewKey(NamedTuple):

@@ -1,0 +1,179 @@
+"""
+`controls:all`: what servers want done with live connections, told to the gateways alone.
+
+The server API publishes controls (`shared.realtime.actions.do_control`); every gateway hears them
+and obeys for the connections that it has. A control is for connections that are there when it is
+heard: nobody who connects later meets it, and a gateway that was behind its log catches up.
+
+`encode` and `decode` are pure, and so is `Control.meets`, which says whom a control is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from shared.realtime.namespaces import Namespace, register
+
+__all__ = [
+    "CONTROLS",
+    "Control",
+    "ControlNamespace",
+    "Disconnect",
+    "MalformedControl",
+    "Override",
+    "Refresh",
+    "Since",
+    "Subscribe",
+    "Unsubscribe",
+    "decode",
+    "encode",
+]
+
+CONTROLS = "controls:all"
+
+
+@register
+class ControlNamespace(Namespace):
+    """No client hears this channel. It has a log so that a missed bell delays and loses nothing."""
+
+    name = "controls"
+    history_size = 10_000
+    history_ttl = timedelta(days=1)
+    standing = (CONTROLS,)
+
+
+class MalformedControl(ValueError):
+    """What is no control, or one of a version that is newer than this one."""
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """
+    Something to be done with the connections of a user.
+
+    Attributes:
+        user: the user's id as text; "" means the anonymous connections.
+        client: only the connection with this id; "" for all of the user's.
+        session: only the connection with this session; "" for all of the user's.
+    """
+
+    user: str
+    client: str = ""
+    session: str = ""
+
+    def meets(self, user: str, client: str, session: str = "") -> bool:
+        """Say whether it is about the connection with these ids."""
+        return user == self.user and self.client in ("", client) and self.session in ("", session)
+
+
+class Disconnect(Control, frozen=True, kw_only=True, tag="disconnect"):
+    """
+    End the connections.
+
+    Attributes:
+        code: the close code, 3000-4999.
+        reason: what the disconnect push and the close frame say; never empty.
+        whitelist: ids of connections that stay.
+    """
+
+    code: int
+    reason: str
+    whitelist: Sequence[str] = ()
+
+    def meets(self, user: str, client: str, session: str = "") -> bool:
+        """Say whether it is about the connection with these ids, and does not spare it."""
+        return super().meets(user, client, session) and client not in self.whitelist
+
+
+class Unsubscribe(Control, frozen=True, kw_only=True, tag="unsubscribe"):
+    """
+    End the connections' subscription to a channel, if they have one.
+
+    Attributes:
+        channel: the channel.
+        code: of the unsubscribe push, 2000-2999.
+        reason: of the same; never empty.
+    """
+
+    channel: str
+    code: int
+    reason: str
+
+
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """A position to recover from."""
+
+    offset: int = 0
+    epoch: str = ""
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds for one subscription instead of its namespace's options; None leaves those."""
+
+    presence: bool | None = None
+    join_leave: bool | None = None
+    force_push_join_leave: bool | None = None
+    force_positioning: bool | None = None
+    force_recovery: bool | None = None
+
+
+class Subscribe(Control, frozen=True, kw_only=True, tag="subscribe"):
+    """
+    Subscribe the connections to a channel, whatever its namespace says of the user.
+
+    Attributes:
+        channel: the channel.
+        info: JSON that others see of the subscription (`chan_info`); None is none.
+        data: JSON that the subscribe push carries; None is none.
+        expire_at: when the subscription ends, Unix seconds; 0 is never.
+        recover_since: what the client has already; None sends nothing of the past.
+        override: options of this one subscription.
+    """
+
+    channel: str
+    info: Any = None
+    data: Any = None
+    expire_at: int = 0
+    recover_since: Since | None = None
+    override: Override = Override()
+
+
+class Refresh(Control, frozen=True, kw_only=True, tag="refresh"):
+    """
+    Change until when the connections may stay.
+
+    Attributes:
+        expired: they have expired: close them with 3005.
+        expire_at: the new time, Unix seconds; 0 lifts the expiry. Tell them by a refresh push.
+        info: JSON that others see of the connection from now on (`conn_info`); None leaves it.
+    """
+
+    expired: bool = False
+    expire_at: int = 0
+    info: Any = None
+
+
+_decoder = msgspec.json.Decoder(Disconnect | Unsubscribe | Subscribe | Refresh)
+
+
+def encode(control: Control) -> dict[str, Any]:
+    """Return a control as the data of a publication."""
+    encoded: dict[str, Any] = msgspec.to_builtins(control)
+    return encoded
+
+
+def decode(text: str | bytes) -> Control:
+    """
+    Read a control from a publication's data; what else stands in the object is passed over.
+
+    Raises:
+        MalformedControl: an unknown type, or a part that is missing or of another type.
+    """
+    try:
+        control: Control = _decoder.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MalformedControl(str(error)) from error
+    return control

@@ -1,0 +1,178 @@
+"""Who asks, and what their key lets them do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+from django.test import Client
+from prometheus_client import REGISTRY
+
+from services.web.server_api.methods import METHODS
+from shared.accounts.actions import do_deactivate, do_make_key, do_revoke_key
+from shared.accounts.exceptions import InvalidKey
+from shared.accounts.keys import Scope
+from shared.accounts.models import ApiKey, User
+from shared.accounts.namespaces import REVOCATIONS
+from shared.realtime.controls import CONTROLS
+from tests.web.server_api.conftest import MakeKey, Opened, Wire, bare, heard_controls, said
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEWS = "feed:news"
+PUBLISH = {"channel": NEWS, "data": {"n": 1}}
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("carillon_auth_failures_total", {"method": "key"}) or 0.0
+
+
+@pytest.mark.parametrize("scheme", ["apikey", "ApiKey", "APIKEY"])
+def test_the_key_in_either_header(scheme: str, url: str, make_key: MakeKey) -> None:
+    """`X-API-Key`, or `Authorization: apikey`."""
+    _, text = make_key()
+    for headers in ({"X-API-Key": text}, {"Authorization": f"{scheme} {text}"}):
+        answer = httpx.post(f"{url}/publish", json=PUBLISH, headers=headers)
+        assert answer.json()["result"]["offset"] > 0
+
+
+@pytest.mark.parametrize("text", ["x", "ck_" + "a" * 53, "ck_" + "a" * 10_000, "null"])
+def test_no_key_and_a_wrong_one(text: str, url: str, make_key: MakeKey) -> None:
+    """401 before the body is looked at, and it is counted."""
+    make_key()
+    before = failures()
+    for headers in ({}, {"X-API-Key": text}, {"Authorization": f"apikey {text}"}):
+        answer = httpx.post(f"{url}/publish", content=b"no JSON", headers=headers)
+        bare(answer, 401, 101)
+        assert answer.headers["WWW-Authenticate"] == "apikey"
+    assert failures() == before + 3
+
+
+def test_a_key_elsewhere_counts_for_nothing(
+    url: str, make_key: MakeKey, staff: User, signed_in: Callable[[User], Client]
+) -> None:
+    """Not in the address, where logs would keep it, not as a bearer; nor does a session."""
+    _, text = make_key()
+    bare(httpx.post(f"{url}/publish?api_key={text}", json=PUBLISH), 401, 101)
+    bearer = {"Authorization": f"Bearer {text}"}
+    bare(httpx.post(f"{url}/publish", json=PUBLISH, headers=bearer), 401, 101)
+    answer = signed_in(staff).post("/api/publish", PUBLISH, "application/json")
+    assert answer.status_code == 401
+    assert said(NEWS) == []
+
+
+def test_a_key_that_ends(url: str, make_key: MakeKey, alice: User, staff: User) -> None:
+    """Revoked, or of a user who was deactivated: out with the next request."""
+    key, text = make_key()
+    headers = {"X-API-Key": text}
+    assert httpx.post(f"{url}/publish", json=PUBLISH, headers=headers).status_code == 200
+    do_revoke_key(staff, key)
+    bare(httpx.post(f"{url}/publish", json=PUBLISH, headers=headers), 401, 101)
+    _, text = make_key()
+    ApiKey.objects.update(user=alice)
+    do_deactivate(staff, alice)
+    bare(httpx.post(f"{url}/publish", json=PUBLISH, headers={"X-API-Key": text}), 401, 101)
+
+
+def test_a_key_for_some_methods(opened: Opened) -> None:
+    """103 for every other one, alone and in a batch; nothing is done."""
+    wire = opened(Scope.SERVER_HISTORY, Scope.ROOMS_READ)
+    wire.result("history", {"channel": NEWS})
+    for method in METHODS:
+        if method != "history":
+            assert wire.error(method, {"method": "x.y", **PUBLISH}) == 103
+    replies = wire.post(
+        "batch", {"commands": [{"publish": PUBLISH}, {"history": {"channel": NEWS}}]}
+    ).json()["replies"]
+    assert replies[0]["error"]["code"] == 103
+    assert list(replies[1]) == ["history"]
+    assert said(NEWS) == []
+    assert heard_controls() == []
+
+
+def test_a_key_for_some_namespaces(opened: Opened) -> None:
+    """Of other channels it learns nothing, and does nothing there."""
+    wire = opened(only=("flash",))
+    wire.result("publish", {"channel": "flash:a", "data": {}})
+    for method in ("publish", "history", "history_remove", "presence", "presence_stats"):
+        assert wire.error(method, PUBLISH) == 103
+    for method in ("subscribe", "unsubscribe"):
+        assert wire.error(method, {"user": "7", "channel": NEWS}) == 103
+    responses = wire.result("broadcast", {"channels": [NEWS, "flash:a"], "data": {}})["responses"]
+    assert [list(each) for each in responses] == [["error"], ["result"]]
+    assert responses[0]["error"]["code"] == 103
+    assert said(NEWS) == []
+    assert heard_controls() == []
+
+
+# Undone afterwards, as other tests of the admin are: it notes each key with a row's content type,
+# which Django remembers for as long as the process runs.
+@pytest.mark.django_db
+def test_a_key_made_in_the_admin(staff: User, signed_in: Callable[[User], Client]) -> None:
+    """Staff choose methods and namespaces there, and see them again in the list."""
+    browser = signed_in(staff)
+    form = {
+        "name": "Newsroom",
+        "user": staff.pk,
+        "scopes": ["server:publish"],
+        "namespaces": ["feed"],
+    }
+    page = browser.post("/admin/accounts/apikey/add/", form).content.decode()
+    [text] = re.findall(r">(ck_[\w-]+)<", page)
+    for channel, told in ((NEWS, "result"), ("flash:a", "error")):
+        body = {"channel": channel, "data": {}}
+        headers = {"X-API-Key": text}
+        answer = Client().post("/api/publish", body, "application/json", headers=headers)
+        assert list(answer.json()) == [told]
+    key = ApiKey.objects.get()
+    assert (key.scopes, key.namespaces) == (["server:publish"], ["feed"])
+    assert b"feed" in browser.get(f"/admin/accounts/apikey/{key.pk}/change/").content
+
+
+def test_a_key_for_a_namespace_that_is_not_there(staff: User) -> None:
+    """A misspelt one would leave a key that does nothing."""
+    with pytest.raises(InvalidKey) as caught:
+        do_make_key(staff, staff, "x", [Scope.SERVER_PUBLISH], ["feeed"])
+    assert caught.value.field == "namespaces"
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("channel", ["chat:lobby", "user:1", "announcements:all", "post:1"])
+def test_channels_whose_publications_stand_for_rows(channel: str, wire: Wire) -> None:
+    """103: a message that no row stands behind would be in no history of the room."""
+    assert wire.error("publish", {"channel": channel, "data": {"n": 1}}) == 103
+    assert wire.error("history_remove", {"channel": channel}) == 103
+    assert said(channel) == []
+
+
+@pytest.mark.parametrize("channel", [CONTROLS, REVOCATIONS, "controls:x", "presence:x"])
+def test_channels_that_are_nobodys_business(channel: str, wire: Wire) -> None:
+    """They do not exist, for whatever is asked of them."""
+    for method in ("publish", "history", "history_remove", "presence", "presence_stats"):
+        assert wire.error(method, {"channel": channel, "data": {}}) == 102
+    for method in ("subscribe", "unsubscribe"):
+        assert wire.error(method, {"user": "7", "channel": channel}) == 102
+    assert heard_controls() == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "code"),
+    [
+        ("", 107),
+        ("news", 107),
+        ("feed:", 107),
+        ("feed:a\n", 107),
+        ("feed:é", 107),
+        ("feed:\0", 107),
+        ("feed:" + "x" * 300, 107),
+        ("nowhere:a", 102),
+    ],
+)
+def test_what_is_no_channel(channel: str, code: int, wire: Wire) -> None:
+    """Malformed is 107, unknown is 102, whatever is asked."""
+    for method in ("publish", "history", "history_remove", "presence", "presence_stats"):
+        assert wire.error(method, {"channel": channel, "data": {}}) == code
+    for method in ("subscribe", "unsubscribe"):
+        assert wire.error(method, {"user": "7", "channel": channel}) == code
