@@ -18,7 +18,7 @@ run: ## Run Carillon in one process at http://127.0.0.1:8000; needs no server.
 	@exec $(PYTHON_) -m services.embedded
 
 test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs what is missing.
-	@deploy/bootstrap dev assets
+	@deploy/bootstrap dev assets sdk
 	@$(STACK) install --browser --compiler
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
@@ -51,6 +51,7 @@ bench: ## Measure a gateway beside a C program and other servers, then a whole o
 	@status=0; \
 	$(PYTHON_) -m tests.load.fanout || status=$$?; \
 	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.live || status=$$?; \
+	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.durable || status=$$?; \
 	exit $$status
 
 bench-quick: ## The same for the gateway's server and the C program alone; 2 minutes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -24,6 +24,12 @@ _ROOM_OPEN_TO = """
     AND (NOT members_only OR EXISTS (
         SELECT 1 FROM chat_membership WHERE room_id = room.id AND user_id = %(user)s
     ))
+"""
+
+
+_ROOMS_NAMED = """
+    SELECT id, name, members_only, created_at, created_by_id FROM chat_chatroom
+    WHERE name IN ({names})
 """
 
 
@@ -61,26 +67,36 @@ def access_room(user: AbstractUser, name: str) -> ChatRoom:
     raise UnknownRoom
 
 
-def open_to_each(wanted: Iterable[tuple[AbstractUser, str]]) -> set[tuple[int, str]]:
+def open_to_each(
+    wanted: Iterable[tuple[AbstractUser, str]],
+) -> dict[tuple[int, str], ChatRoom]:
     """
-    Return for which users and room names `access_room` would find a room, in three queries.
+    Return what `access_room` would find for users and room names, in three queries.
 
     Returns:
-        (the user's id, the room's name) of those where it would.
+        the room by (the user's id, the room's name), where it would find one.
     """
     asked = {(u.pk, name) for u, name in wanted if u.pk and re.fullmatch(ROOM_NAME, name)}
-    rooms = ChatRoom.objects.in_bulk({name for _, name in asked}, field_name="name")
+    if not asked:
+        return {}
+    rooms = _named({name for _, name in asked})
     active = active_among({pk for pk, _ in asked})
     closed = [room.pk for room in rooms.values() if room.members_only]
     memberships = Membership.objects.filter(room__in=closed, user__in=active)
     members = set(memberships.values_list("user_id", "room_id")) if closed else set()
     return {
-        (pk, name)
+        (pk, name): room
         for pk, name in asked
         if pk in active
         and (room := rooms.get(name)) is not None
         and (not room.members_only or (pk, room.pk) in members)
     }
+
+
+def _named(names: Collection[str]) -> dict[str, ChatRoom]:
+    marks = ", ".join(["%s"] * len(names))
+    found = ChatRoom.objects.raw(_ROOMS_NAMED.format(names=marks), list(names))
+    return {room.name: room for room in found}
 
 
 def may_manage(user: AbstractUser, room: ChatRoom) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -13,6 +14,7 @@ from shared.accounts.models import User
 from shared.chat.access import access_room, may_manage, rooms_open_to
 from shared.chat.erasure import erase_some
 from shared.chat.exceptions import (
+    ChatError,
     ClientIdConflict,
     CreatorStays,
     InvalidContent,
@@ -25,7 +27,20 @@ from shared.chat.exceptions import (
 )
 from shared.chat.mentions import forget_quotes, tell_mentioned
 from shared.chat.models import ROOM_NAME, ChatRoom, Membership, Message
+from shared.chat.sending import (
+    Key,
+    Wanted,
+    draft,
+    insert_new,
+    key_of,
+    refuse_message,
+    said_before,
+    together,
+    write_offsets,
+)
 from shared.realtime import streams
+from shared.realtime.actions import do_control
+from shared.realtime.controls import Unsubscribe
 from shared.realtime.drafts import encode_data
 from shared.realtime.publish import Draft, Published, publish, publish_many
 from shared.realtime.text import refuse_text
@@ -39,6 +54,7 @@ __all__ = [
     "do_erase_messages",
     "do_remove_member",
     "do_send_message",
+    "do_send_messages",
     "do_send_system_message",
 ]
 
@@ -46,7 +62,8 @@ __all__ = [
 _ERASED_AT_ONCE = 1_000
 # To tell of more would push other people's messages out of the logs.
 _ERASED_ALOUD = 200
-_CLIENT_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{Message.CLIENT_ID_CHARACTERS}}}")
+# For clients: a server's wish, after which they do not come back by themselves.
+_REMOVED = 2000
 
 
 class Sent(NamedTuple):
@@ -99,12 +116,8 @@ def do_send_message(user: User, room_name: str, content: str, client_id: str | N
         InvalidContent: the content or the client_id cannot be taken.
         ClientIdConflict: the client_id names another message.
     """
-    if words := refuse_text(content, maximum=Message.CONTENT_CHARACTERS):
-        raise InvalidContent("message", words)
-    if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
-        raise InvalidContent(
-            "client_id", f"1 to {Message.CLIENT_ID_CHARACTERS} letters, digits, _ . or -."
-        )
+    if (refused := refuse_message(content, client_id)) is not None:
+        raise refused
     room = access_room(user, room_name)
     try:
         with transaction.atomic():
@@ -119,6 +132,35 @@ def do_send_message(user: User, room_name: str, content: str, client_id: str | N
             raise UnknownRoom from error
         return _repeat(found, room, content)
     return Sent(message, published, repeated=False)
+
+
+@retry_on_deadlock
+def do_send_messages(wanted: Sequence[Wanted]) -> list[Sent | ChatError]:
+    """
+    Do what `do_send_message` does for each of many, in their order, in one transaction.
+
+    The answers are what it would return or raise. They may be fewer than there are messages, but
+    one at least: those after them were not looked at, for the next call.
+    """
+    with transaction.atomic():
+        drafted = draft(together(wanted))
+        messages = [each for each in drafted if isinstance(each, Message)]
+        new = insert_new(messages)
+        # As `_store` does for one.
+        for each in new:
+            tell_mentioned(each)
+        published = publish_many([Draft(each.room.channel, each.as_data()) for each in new])
+        write_offsets(new, [publication.offset for publication in published])
+        before = said_before([each for each in messages if each.pk is None], new)
+        sent = iter(zip(new, published, strict=True))
+        return [
+            each
+            if isinstance(each, ChatError)
+            else Sent(*next(sent), repeated=False)
+            if each.pk is not None
+            else _repeat_or_conflict(each, before)
+            for each in drafted
+        ]
 
 
 @retry_on_deadlock
@@ -202,7 +244,7 @@ def do_add_member(actor: User, room: ChatRoom, username: str) -> None:
 
 def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
     """
-    Take a user's membership away; their next message is refused.
+    Take a user's membership away; what they hear of the room ends.
 
     Raises:
         NotAllowed: the actor does not manage the room.
@@ -212,7 +254,13 @@ def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
     member = _managed_member(actor, room, username)
     if member.pk == room.created_by_id:
         raise CreatorStays
-    Membership.objects.filter(room=room, user=member).delete()
+    with transaction.atomic():
+        Membership.objects.filter(room=room, user=member).delete()
+        do_control(
+            Unsubscribe(
+                user=str(member.pk), channel=room.channel, code=_REMOVED, reason="not a member"
+            )
+        )
 
 
 def _managed_member(actor: User, room: ChatRoom, username: str) -> User:
@@ -233,6 +281,17 @@ def _store(message: Message) -> tuple[Message, Published]:
     message.offset = published.offset
     Message.objects.filter(pk=message.pk).update(offset=published.offset)
     return message, published
+
+
+def _repeat_or_conflict(message: Message, before: Mapping[Key, Message]) -> Sent | ChatError:
+    found = before.get(key_of(message))
+    if found is None:
+        # It was deleted in between.
+        return UnknownRoom()
+    try:
+        return _repeat(found, message.room, message.content)
+    except ClientIdConflict as error:
+        return error
 
 
 def _repeat(message: Message, room: ChatRoom, content: str) -> Sent:

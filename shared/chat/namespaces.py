@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from shared.accounts.models import User
 from shared.chat.access import access_room, open_to_each
-from shared.chat.actions import do_send_message
+from shared.chat.actions import Sent, do_send_message, do_send_messages
 from shared.chat.exceptions import ChatError, ClientIdConflict, InvalidContent, UnknownRoom
+from shared.chat.sending import Wanted
 from shared.realtime.exceptions import ErrorCode, Refused
 from shared.realtime.namespaces import Namespace, Outcome, register, topic_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["ChatNamespace"]
+__all__ = ["ChatNamespace", "refusal_of"]
 
 
 @register
@@ -26,6 +27,9 @@ class ChatNamespace(Namespace):
     name = "chat"
     history_size = 10_000
     history_ttl = timedelta(days=7)
+    presence = True
+    join_leave = True
+    publishes_together = True
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         try:
@@ -43,20 +47,55 @@ class ChatNamespace(Namespace):
         return True
 
     def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
-        text, client_id = data.get("message"), data.get("client_id")
-        if not isinstance(text, str):
-            raise Refused(ErrorCode.BAD_REQUEST, 'Send {"message": "text"}.', field="message")
-        if client_id is not None and not isinstance(client_id, str):
-            raise Refused(ErrorCode.BAD_REQUEST, "client_id is a string.", field="client_id")
-        assert isinstance(user, User), "AUTH_USER_MODEL is our own"
         try:
-            sent = do_send_message(user, topic_of(channel), text, client_id)
+            sent = do_send_message(*_wanted(user, channel, data))
         except ChatError as error:
-            raise _refused(error) from error
+            raise refusal_of(error) from error
         return Outcome(sent.published, repeated=sent.repeated)
 
+    def on_publish_each(
+        self, wanted: Sequence[tuple[AbstractUser, str, Mapping[str, Any]]]
+    ) -> Sequence[Outcome | Refused]:
+        asked = [_wanted_or_refused(*each) for each in wanted]
+        messages = [each for each in asked if isinstance(each, Wanted)]
+        results = iter(do_send_messages(messages) if messages else [])
+        answers: list[Outcome | Refused] = []
+        for one in asked:
+            if isinstance(one, Refused):
+                answers.append(one)
+                continue
+            sent = next(results, None)
+            if sent is None:
+                break
+            answers.append(
+                Outcome(sent.published, repeated=sent.repeated)
+                if isinstance(sent, Sent)
+                else refusal_of(sent)
+            )
+        return answers
 
-def _refused(error: ChatError) -> Refused:
+
+def _wanted_or_refused(
+    user: AbstractUser, channel: str, data: Mapping[str, Any]
+) -> Wanted | Refused:
+    try:
+        return _wanted(user, channel, data)
+    except Refused as error:
+        return error
+
+
+def _wanted(user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Wanted:
+    text, client_id = data.get("message"), data.get("client_id")
+    if not isinstance(text, str):
+        raise Refused(ErrorCode.BAD_REQUEST, 'Send {"message": "text"}.', field="message")
+    if client_id is not None and not isinstance(client_id, str):
+        raise Refused(ErrorCode.BAD_REQUEST, "client_id is a string.", field="client_id")
+    assert isinstance(user, User), "AUTH_USER_MODEL is our own"
+    return Wanted(user, topic_of(channel), text, client_id)
+
+
+def refusal_of(error: ChatError) -> Refused:
+    """Return what a client is told of an error."""
     match error:
         case InvalidContent():
             return Refused(ErrorCode.CONTENT_REFUSED, str(error), field=error.field)
