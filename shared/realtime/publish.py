@@ -20,6 +20,7 @@ from shared.broker.wire import FanOut, Published
 from shared.realtime import fanout, streams
 from shared.realtime.drafts import Draft, Entry, encode_data
 from shared.realtime.namespaces import namespace_of
+from shared.realtime.outgoing import ring_on_commit
 from shared.telemetry import metrics
 
 __all__ = [
@@ -98,8 +99,7 @@ def publish_many(drafts: Sequence[Draft]) -> list[Published]:
             else Published(entry.draft.channel, "", 0, entry.text, time.time())
             for entry, keep in zip(entries, logged, strict=True)
         ]
-        # robust: a bell that fails must not turn a committed write into an error.
-        transaction.on_commit(partial(_committed, published, started), robust=True)
+        ring_on_commit(published, partial(_committed, published, started))
     return published
 
 
@@ -141,7 +141,7 @@ def publish_fan_out(
             members=[encode_data(each.own)[1:-1] for each in aimed],
             chosen=[each.text for each in aimed],
         )
-        transaction.on_commit(partial(_fanned_out, fan_out, started), robust=True)
+        ring_on_commit(fan_out, partial(_fanned_out, fan_out, started))
 
 
 async def apublish(

@@ -1,0 +1,156 @@
+"""A client's connection, as far as there is one: who is at its end, what it hears, how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.accounts.models import User
+from shared.accounts.namespaces import REVOCATIONS
+from shared.broker.wire import Published
+from shared.notifications.namespaces import ANNOUNCEMENTS, user_channel
+from shared.realtime import controls
+from shared.realtime.controls import (
+    CONTROLS,
+    Control,
+    Disconnect,
+    Refresh,
+    Subscribe,
+    Unsubscribe,
+)
+from shared.realtime.history import recover
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.positions import Position
+from shared.testing.exceptions import Disconnected
+from shared.testing.journal import Journal
+from shared.testing.subscriptions import Resumed, Subscription, Unsubscribed
+
+__all__ = ["BANNED", "LOST", "Connection", "may_subscribe"]
+
+# How connections end, as the gateway says it.
+LOST = (1006, "the connection was lost")
+BANNED = (4503, "account suspended")
+_EXPIRED = (3005, "connection expired")
+_BAD_REQUEST = (3501, "bad request")
+_NOT_ALLOWED = (3507, "permission denied")
+
+
+class Connection:
+    """
+    One client's; it may be opened again after its end, and goes on where it was.
+
+    Attributes:
+        user: who it is, as the database had them when it was opened.
+        subscriptions: what it hears, or will resume, by channel.
+        ended: subscriptions that are over, with what they received, and how they ended.
+        over: how it ended; None while it is open.
+    """
+
+    def __init__(self, name: str, user_id: int, session: str) -> None:
+        """
+        Open it.
+
+        Args:
+            name: its id.
+            user_id: of the account.
+            session: what the session is known by that it is opened with; "" for none.
+
+        Raises:
+            Disconnected: it is refused.
+        """
+        self._ids = (str(user_id), name, session)
+        self._user_id = user_id
+        self.own_channels = (user_channel(user_id), ANNOUNCEMENTS)
+        self.subscriptions: dict[str, Subscription] = {}
+        self.ended: dict[str, tuple[Subscription, Unsubscribed]] = {}
+        self.over: Disconnected | None = None
+        self.open()
+        for channel in self.own_channels:
+            self.add(channel, is_server_side=True)
+
+    def open(self) -> None:
+        """
+        Let the user in, again or for the first time.
+
+        Raises:
+            Disconnected: they are suspended or deleted.
+        """
+        # First, so that no revocation falls between.
+        journal = Journal()
+        user = User.objects.filter(pk=self._user_id).first()
+        if user is None:
+            raise self.close(_BAD_REQUEST)
+        if not user.is_active:
+            raise self.close(BANNED)
+        if not all(may_subscribe(user, channel) for channel in self.own_channels):
+            raise self.close(_NOT_ALLOWED)
+        self.user, self._journal, self.over = user, journal, None
+
+    def close(self, how: tuple[int, str]) -> Disconnected:
+        """End it; from now on nothing is heard."""
+        self.over = Disconnected(*how)
+        return self.over
+
+    def add(
+        self, channel: str, since: Position | None = None, *, is_server_side: bool = False
+    ) -> Resumed:
+        """Hear a channel from now on, or since a position."""
+        self.ended.pop(channel, None)
+        recovery = recover(channel, since)
+        subscription = Subscription(channel, recovery.head, is_server_side)
+        self.subscriptions[channel] = subscription
+        if since is None:
+            return Resumed(channel, recovered=False, missed=[], position=recovery.head)
+        return subscription.resume(recovery)
+
+    def end(self, channel: str, how: Unsubscribed) -> None:
+        """End a subscription, if there is one; what it received stays."""
+        if (subscription := self.subscriptions.pop(channel, None)) is not None:
+            self.ended[channel] = subscription, how
+
+    def hear(self) -> None:
+        """Take what was published since this was called last."""
+        coming = deque(self._journal.take())
+        while coming and self.over is None:
+            published = coming.popleft()
+            if published.channel == REVOCATIONS:
+                self._heed(json.loads(published.data))
+            elif published.channel == CONTROLS:
+                self._obey(controls.decode(published.data), coming)
+            elif (subscription := self.subscriptions.get(published.channel)) is not None:
+                subscription.take(published)
+
+    def _heed(self, revocation: Mapping[str, Any]) -> None:
+        if revocation["user"] == self._user_id:
+            code, reason = revocation["code"], revocation["reason"]
+            self.close(BANNED if code == BANNED[0] else (code, reason))
+
+    def _obey(self, control: Control, coming: Iterable[Published]) -> None:
+        if not control.meets(*self._ids):
+            return
+        match control:
+            case Disconnect(code=code, reason=reason):
+                self.close((code, reason))
+            case Unsubscribe(channel=channel, code=code, reason=reason):
+                self.end(channel, Unsubscribed(code, reason))
+            case Subscribe(channel=channel) if channel not in self.subscriptions:
+                since = control.recover_since
+                place = None if since is None else Position(since.epoch, since.offset)
+                self.add(channel, place, is_server_side=True)
+                later = [each for each in coming if each.channel == channel and each.offset]
+                if place is None and later:
+                    # From the control's own place on, which the log has passed already.
+                    before = Position(later[0].epoch, later[0].offset - 1)
+                    self.subscriptions[channel].position = before
+            case Refresh(expired=True):
+                self.close(_EXPIRED)
+
+
+def may_subscribe(user: User, channel: str) -> bool:
+    """Ask as the gateway does, of whom many may arrive together."""
+    [answer] = namespace_of(channel).can_subscribe_each([(user, channel)])
+    if isinstance(answer, Exception):
+        raise answer
+    return bool(answer)
