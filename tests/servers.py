@@ -249,5 +249,6 @@ class StackTogether(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        is_busy = path.startswith("tests/integration/") or path == "tests/stack/test_stack.py"
+        busy = ("tests/integration/", "tests/sdk/test_")
+        is_busy = path.startswith(busy) or path == "tests/stack/test_stack.py"
         return "stack" if is_busy and path != "tests/integration/test_broker_away.py" else path
