@@ -17,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"shared.broker"},
     {"shared.realtime", "shared.ratelimit"},
+    {"shared.presence", "shared.tokens"},
     {"shared.accounts"},
     {"shared.notifications"},
     {"shared.bulk"},
     {"shared.chat", "shared.posts"},
+    {"shared.testing"},
 ]
 DOMAIN = {
     "shared.accounts",
@@ -47,14 +49,26 @@ ENVIRONMENT = "shared.settings.env"
 # Modules of plain values: called by a test without a server, a loop or a database.
 PURE = {
     "services.gateway.closecodes",
+    "services.gateway.caughtup",
+    "services.gateway.centrifuge.commands",
+    "services.gateway.centrifuge.connection",
+    "services.gateway.centrifuge.replies",
     "services.gateway.hub",
     "services.gateway.limits",
     "services.gateway.plain",
+    "services.gateway.roster",
+    "services.gateway.shapes",
     "shared.broker.wire",
     "shared.bulk.chunking",
     "shared.bulk.states",
+    "shared.presence.changes",
+    "shared.presence.clients",
     "shared.realtime.positions",
     "shared.realtime.text",
+    "shared.tokens.claims",
+    "shared.tokens.grants",
+    "shared.tokens.keys",
+    "shared.tokens.signatures",
 }
 OUTSIDE_OF_PURE = {
     "django",

@@ -39,7 +39,7 @@ class LocalBell:
 
 def _accept(publications: Sequence[Published]) -> None:
     for publication in publications:
-        the_gateway().repair.hub.accept(publication)
+        the_gateway().hear(publication)
 
 
 def _accept_fan_out(fan_out: FanOut) -> None:

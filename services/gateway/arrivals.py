@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from services.gateway.batches import Batch
 from services.gateway.database import DatabaseThreads
 from shared.accounts.access import active_among
+from shared.accounts.models import User
 from shared.accounts.sessions import users_of
 from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
 from shared.realtime.history import Recovery, recover_many
@@ -19,7 +20,7 @@ from shared.realtime.positions import Position
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["Arrival", "Arrivals", "NotSubscribed", "Since"]
+__all__ = ["Arrival", "Arrivals", "NoLongerActive", "NotSubscribed", "Since"]
 
 # Where a client stood in each channel it wants; None for "from now on".
 type Since = Mapping[str, Position | None]
@@ -29,11 +30,23 @@ class NotSubscribed(Exception):
     """A channel that is not there or not for this user; which of both is not told."""
 
 
+class NoLongerActive(NotSubscribed):
+    """The account is suspended: it is for no channel."""
+
+
 class Arrival(NamedTuple):
-    """A user who wants to hear some channels."""
+    """
+    A user who wants to hear some channels.
+
+    Attributes:
+        user: who it is.
+        since: the channels, and where it stood in each.
+        granted: those of them for which a token is the permission; no namespace is asked.
+    """
 
     user: AbstractUser
     since: Since
+    granted: Collection[str] = ()
 
 
 class Arrivals:
@@ -42,6 +55,7 @@ class Arrivals:
     def __init__(self, database: DatabaseThreads) -> None:
         self.database = database
         self._users = Batch[str, AbstractBaseUser | None](database, _users)
+        self._accounts = Batch[int, AbstractBaseUser | None](database, _accounts)
         self._recoveries = Batch[Arrival, dict[str, Recovery]](database, _recoveries)
 
     async def user(self, session_key: str) -> AbstractBaseUser | None:
@@ -53,7 +67,18 @@ class Arrivals:
         """
         return await self._users.ask(session_key)
 
-    async def recover(self, user: AbstractUser, since: Since) -> dict[str, Recovery]:
+    async def account(self, user_id: int) -> AbstractBaseUser | None:
+        """
+        Return the account of a verified token, active or not.
+
+        Raises:
+            DatabaseAway: accounts cannot be read now.
+        """
+        return await self._accounts.ask(user_id)
+
+    async def recover(
+        self, user: AbstractUser, since: Since, granted: Collection[str] = ()
+    ) -> dict[str, Recovery]:
         """
         Check that a user may hear channels, and read what was missed in each.
 
@@ -61,7 +86,7 @@ class Arrivals:
             NotSubscribed: the user may not hear one of them, or is not active anymore.
             DatabaseAway: the log cannot be read now.
         """
-        return await self._recoveries.ask(Arrival(user, since))
+        return await self._recoveries.ask(Arrival(user, since, granted))
 
 
 def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | None]:
@@ -69,12 +94,17 @@ def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | N
     return [found.get(key) for key in session_keys]
 
 
+def _accounts(user_ids: Sequence[int]) -> list[AbstractBaseUser | Exception | None]:
+    found = User.objects.in_bulk(set(user_ids))
+    return [found.get(user_id) for user_id in user_ids]
+
+
 def _recoveries(arrivals: Sequence[Arrival]) -> list[dict[str, Recovery] | Exception]:
     # The session's user was read before the connection could hear of a revocation.
     active = active_among({arrival.user.pk for arrival in arrivals})
     may = _permissions(arrival for arrival in arrivals if arrival.user.pk in active)
     refusals = [
-        _refusal(arrival, may) if arrival.user.pk in active else NotSubscribed("no longer active")
+        _refusal(arrival, may) if arrival.user.pk in active else NoLongerActive()
         for arrival in arrivals
     ]
     wanted = [
@@ -99,6 +129,8 @@ def _permissions(arrivals: Iterable[Arrival]) -> _Permissions:
     found: dict[tuple[int, str], bool | Exception] = {}
     for arrival in arrivals:
         for channel in arrival.since:
+            if channel in arrival.granted:
+                continue
             try:
                 asked.setdefault(namespace_of(channel), []).append((arrival.user, channel))
             except (InvalidChannel, UnknownNamespace) as error:
@@ -112,6 +144,8 @@ def _permissions(arrivals: Iterable[Arrival]) -> _Permissions:
 
 def _refusal(arrival: Arrival, may: _Permissions) -> Exception | None:
     for channel in arrival.since:
+        if channel in arrival.granted:
+            continue
         answer = may[arrival.user.pk, channel]
         if isinstance(answer, Exception):
             return answer

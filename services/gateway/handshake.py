@@ -14,6 +14,7 @@ from django.conf import settings
 from services.gateway.database import DatabaseAway
 from services.gateway.refusal import Receive, Scope, Send, refuse
 from services.gateway.runtime import the_gateway
+from shared.accounts.keys import digest_of
 
 __all__ = ["Application", "ExactOrigin", "SessionUser"]
 
@@ -54,8 +55,9 @@ class SessionUser:
             await receive()
             await refuse(scope, send, "capacity")
             return
-        if user is not None:
-            await self._application({**scope, "user": user}, receive, send)
+        if key and user is not None:
+            known = {"user": user, "session": digest_of(key)}
+            await self._application({**scope, **known}, receive, send)
         else:
             await receive()
             await refuse(scope, send, "auth")

@@ -3,7 +3,7 @@ The hub: which connections hear which channel here, and where each channel stand
 
 A gateway serves a channel while somebody here is subscribed. Its position is kept once per
 channel, never per connection: all members have got everything up to it, in order. A publication
-is framed once and the same text goes to every member.
+is framed once for each protocol that is spoken, and the same text goes to every member.
 
 A connection that is catching up is no member yet. It holds the channel: what is delivered
 meanwhile is kept for it, and joins its catch-up when the log was read.
@@ -16,9 +16,12 @@ import logging
 from collections.abc import Callable, Iterator
 
 from services.gateway import plain
+from services.gateway.centrifuge import replies
+from services.gateway.closecodes import UnsubscribeCode
 from services.gateway.transport.fanout import FanOutGroup, Member
 from services.gateway.transport.turns import Turns
 from shared.broker.wire import FanOut, Published
+from shared.presence.changes import PRESENCE
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
 
@@ -27,6 +30,11 @@ __all__ = ["Hold", "Hub", "LiveChannel", "Verdict"]
 logger = logging.getLogger(__name__)
 
 _EARLY_PUBLICATIONS = 1_000
+# How many subscriptions end in one step of the event loop.
+_LOST_AT_ONCE = 200
+
+# Called when a member has been put out of a channel that lost its place.
+type OnLost = Callable[[], None]
 
 
 class Hold:
@@ -63,7 +71,13 @@ class LiveChannel:
         self.channel = channel
         # The namespace's name, which metric labels are, and what stands after it.
         self.kind, _, self.topic = channel.partition(":")
+        self._turns = turns
+        # Those who speak the plain protocol.
         self.group = FanOutGroup(self.kind, turns)
+        # Those who speak the Centrifuge protocol, and what to call where their place is lost; made
+        # when the first one comes, as most channels have members of one kind alone.
+        self._pushes: FanOutGroup | None = None
+        self._on_lost: dict[Member, OnLost] = {}
         # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
         # How far the group has got; None until the first read of the log.
@@ -74,7 +88,7 @@ class LiveChannel:
     @property
     def is_idle(self) -> bool:
         """Whether nobody listens anymore."""
-        return not self.group and not self._holds
+        return not self.group and not self._on_lost and not self._holds
 
     @property
     def is_waiting(self) -> bool:
@@ -125,13 +139,44 @@ class LiveChannel:
             self._pass(following)
         return Verdict.DELIVERED
 
+    def join(self, member: Member, on_lost: OnLost | None = None) -> None:
+        """Add a member that stands where the channel does; see `Hub.join`."""
+        if on_lost is None:
+            self.group.join(member)
+            return
+        if self._pushes is None:
+            self._pushes = FanOutGroup(self.kind, self._turns)
+        self._pushes.join(member)
+        self._on_lost[member] = on_lost
+
+    def leave(self, member: Member) -> None:
+        """Remove a member; one that is not here changes nothing."""
+        self.group.leave(member)
+        if self._on_lost.pop(member, None) is not None and self._pushes is not None:
+            self._pushes.leave(member)
+            if not self._on_lost:
+                self._pushes = None
+
     def reset(self, stream_id: int | None, position: Position) -> None:
-        """Go on from another place; everybody here is told to read history again."""
+        """
+        Go on from another place.
+
+        Who speaks the plain protocol is told to read history again, and stays. The others' clients
+        know how to come back: they are put out.
+        """
         self.stream_id, self.position = stream_id, position
         self._early.clear()
         for hold in self._holds:
             hold.broken = True
         self.group.publish(plain.reset(self.channel, position))
+        if self._pushes is not None:
+            code = UnsubscribeCode.INSUFFICIENT_STATE
+            push = replies.unsubscribed(self.channel, code, code.reason)
+            # Whoever joins from now on is in another group, and hears what these must not.
+            lost, self._on_lost = self._on_lost, {}
+            rest, group, self._pushes = list(lost.items()), self._pushes, None
+            if not _put_out(group, rest, push):
+                (self._turns or Turns()).add(lambda: not _put_out(group, rest, push))
 
     def _pass(self, publication: Published) -> None:
         self.position = Position(publication.epoch, publication.offset)
@@ -142,10 +187,24 @@ class LiveChannel:
             hold.publications.append(publication)
         if self.group:
             self.group.publish(plain.publication(publication), publication.time)
+        if self._pushes is not None:
+            framed = replies.change if self.kind == PRESENCE else replies.publication
+            self._pushes.publish(framed(publication), publication.time)
 
     def _keep(self, publication: Published) -> None:
         if len(self._early) < _EARLY_PUBLICATIONS:
             self._early[publication.offset] = publication
+
+
+def _put_out(group: FanOutGroup, members: list[tuple[Member, OnLost]], push: str) -> bool:
+    """Put some members out of a group that is no longer published to; return whether all were."""
+    for _ in range(min(_LOST_AT_ONCE, len(members))):
+        member, on_lost = members.pop()
+        group.leave(member)
+        # Before its client hears of it, which may come back at once.
+        on_lost()
+        member.send(push)
+    return not members
 
 
 class Hub:
@@ -178,14 +237,22 @@ class Hub:
             metrics.CHANNELS.labels(kind=live.kind).inc()
         return live
 
-    def join(self, live: LiveChannel, connection: Member) -> None:
-        """Make a connection a member of a channel's group."""
-        live.group.join(connection)
+    def join(self, live: LiveChannel, connection: Member, on_lost: OnLost | None = None) -> None:
+        """
+        Make a connection a member of a channel.
+
+        Args:
+            live: the channel.
+            connection: it stands where the channel does.
+            on_lost: makes it one that speaks the Centrifuge protocol; called in the event loop when
+                the channel lost its place and its client was told so. It then calls `leave`.
+        """
+        live.join(connection, on_lost)
         metrics.SUBSCRIPTIONS.labels(kind=live.kind).inc()
 
     def leave(self, live: LiveChannel, connection: Member) -> None:
         """Take a member out, and forget the channel when it was the last."""
-        live.group.leave(connection)
+        live.leave(connection)
         metrics.SUBSCRIPTIONS.labels(kind=live.kind).dec()
         self.close_idle(live)
 

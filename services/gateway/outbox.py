@@ -55,8 +55,14 @@ class Outbox(ABC):
         """Add what was missed, in one step; it does not count as too much at once."""
 
     @abstractmethod
-    def close(self, code: CloseCode) -> None:
-        """Send what was added before, then close the connection."""
+    def close(self, code: int, reason: str = "") -> None:
+        """
+        Send what was added before, then close the connection.
+
+        Args:
+            code: why; 1003 or 3000-4999.
+            reason: what the close frame says; by default the code's own words.
+        """
 
     @abstractmethod
     def abandon(self) -> None:
@@ -89,8 +95,8 @@ class WireOutbox(Outbox):
     def send_catch_up(self, frames: Sequence[str]) -> None:
         self._protocol.send_granted([text_frame(frame.encode()) for frame in frames])
 
-    def close(self, code: CloseCode) -> None:
-        self._protocol.shut(code, code.reason)
+    def close(self, code: int, reason: str = "") -> None:
+        self._protocol.shut(code, reason or CloseCode(code).reason)
 
     def abandon(self) -> None:
         self._protocol.cut()
@@ -110,12 +116,12 @@ class QueuedOutbox(Outbox):
         self._send = send
         self._frames: deque[str] = deque()
         self._characters = 0
-        self._closing: CloseCode | None = None
+        self._closing: tuple[int, str] | None = None
         self._wake = asyncio.Event()
         # Pending while more waits than should.
         self._judgement: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._write())
-        self._closed_with: CloseCode | None = None
+        self._closed_with: int | None = None
 
     @property
     def wire(self) -> None:
@@ -145,14 +151,14 @@ class QueuedOutbox(Outbox):
             loop = asyncio.get_running_loop()
             self._judgement = loop.call_later(_WAITING_SECONDS, self._judge)
 
-    def close(self, code: CloseCode) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         if self._closing is None:
-            self._closing = code
+            self._closing = code, reason or CloseCode(code).reason
             self._wake.set()
 
     def abandon(self) -> None:
         if self._closing is None:
-            self._closing = CloseCode.INTERNAL_ERROR
+            self._closing = CloseCode.INTERNAL_ERROR, ""
         if self._judgement is not None:
             self._judgement.cancel()
         self._task.cancel()
@@ -179,12 +185,7 @@ class QueuedOutbox(Outbox):
                 self._characters -= len(frame)
                 await self._send({"type": "websocket.send", "text": frame})
             if self._closing is not None:
-                self._closed_with = self._closing
-                await self._send(
-                    {
-                        "type": "websocket.close",
-                        "code": int(self._closing),
-                        "reason": self._closing.reason,
-                    }
-                )
+                self._closed_with, reason = self._closing
+                close = {"type": "websocket.close", "code": int(self._closed_with)}
+                await self._send({**close, "reason": reason})
                 return

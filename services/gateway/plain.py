@@ -1,5 +1,5 @@
 """
-The plain JSON endpoints' frames: parse what clients send, encode what the server sends. No I/O.
+The plain JSON endpoints' frames: what the server sends. No I/O.
 
 A publication's data is spliced into its frame as it is, so a frame costs one string operation
 however large the data.
@@ -16,46 +16,7 @@ from shared.broker.wire import Published
 from shared.realtime.exceptions import ErrorCode
 from shared.realtime.positions import NOWHERE, Position
 
-__all__ = ["Malformed", "error", "established", "parse", "publication", "reset"]
-
-_DEPTH = 16
-_KEYS = 256
-
-
-class Malformed(ValueError):
-    """A client's message that is not one JSON object of sane shape; the text is for its author."""
-
-
-def parse(text: str) -> dict[str, Any]:
-    """
-    Return the JSON object of a client's message.
-
-    Raises:
-        Malformed: not JSON, not an object, a key twice, over 256 keys, deeper than 16, or NaN.
-    """
-    keys = 0
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal keys
-        keys += len(pairs)
-        members = dict(pairs)
-        if len(members) != len(pairs):
-            raise Malformed("A key stands twice in this message.")
-        if keys > _KEYS:
-            raise Malformed(f"A message has at most {_KEYS} keys.")
-        return members
-
-    try:
-        message = json.loads(text, object_pairs_hook=unique, parse_constant=_refuse_constant)
-    except Malformed:
-        raise
-    except (ValueError, RecursionError):
-        raise Malformed("Send one JSON object.") from None
-    if not isinstance(message, dict):
-        raise Malformed("Send one JSON object.")
-    if _deeper_than(message, _DEPTH):
-        raise Malformed(f"A message is nested at most {_DEPTH} deep.")
-    return message
+__all__ = ["error", "established", "publication", "reset"]
 
 
 def established(positions: Mapping[str, Position]) -> str:
@@ -117,22 +78,3 @@ def error(
 
 def _encode(frame: Mapping[str, Any]) -> str:
     return json.dumps(frame, separators=(",", ":"))
-
-
-def _refuse_constant(name: str) -> None:
-    raise Malformed(f"{name} is not JSON.")
-
-
-def _deeper_than(value: Any, depth: int) -> bool:
-    level = [value]
-    while level:
-        if depth == 0:
-            return True
-        depth -= 1
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
-        ]
-    return False

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from services.gateway import plain
 from services.gateway.arrivals import NotSubscribed, Since
-from services.gateway.closecodes import CloseCode
+from services.gateway.closecodes import COUNTED_CODES, CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
+from services.gateway.publishing import Suspended
 from services.gateway.refusal import Scope, Send, refuse
+from services.gateway.shapes import Malformed, parse
 from services.gateway.subscriber import Subscriber
 from services.gateway.transport.wire import EXTENSION
-from shared.accounts.access import is_active
-from shared.realtime.exceptions import ErrorCode, InvalidData, Refused
-from shared.realtime.namespaces import Outcome, namespace_of
+from shared.realtime.controls import Control, Disconnect, Unsubscribe
+from shared.realtime.exceptions import ErrorCode, Refused
 from shared.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -38,17 +39,6 @@ logger = logging.getLogger(__name__)
 
 _TRANSPORT = "websocket"
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# Of all the codes a peer may send, those worth a series of their own.
-_COUNTED_CODES = {1000, 1001, 1002, 1005, 1006, 1007, 1009, 1011, 1012, *CloseCode}
-
-
-class _Suspended(Refused):
-    """The user was active when the connection was opened, and is not anymore."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            ErrorCode.PERMISSION_DENIED, "This account is suspended: ask an administrator."
-        )
 
 
 class PlainConnection:
@@ -84,7 +74,7 @@ class PlainConnection:
         # None until the handshake is accepted.
         self._outbox: Outbox | None = None
         # Why it must not be opened anymore, once somebody has said so.
-        self._ended: CloseCode | None = None
+        self._ended: tuple[int, str] | None = None
         self._rate = RateLimit(time.monotonic())
         self._malformed = MalformedLimit()
         self._closed = False
@@ -123,7 +113,7 @@ class PlainConnection:
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
         if self._ended is not None:
-            self.end(self._ended)
+            self._shut(*self._ended)
             return
         self._subscriber.complete(self._outbox)
         metrics.HANDSHAKE_DURATION.observe(time.monotonic() - started)
@@ -150,8 +140,8 @@ class PlainConnection:
             return None
         now = time.monotonic()
         try:
-            message = plain.parse(text)
-        except plain.Malformed as error:
+            message = parse(text)
+        except Malformed as error:
             self.refuse(Refused(ErrorCode.BAD_REQUEST, str(error)))
             if self._malformed.exceeded(now):
                 self.end(CloseCode.BAD_REQUEST)
@@ -177,10 +167,10 @@ class PlainConnection:
         """Have the namespace store and publish a message; its frame is the acknowledgement."""
         started = time.monotonic()
         try:
-            outcome = await self._gateway.database.write(_publish, self._user, channel, message)
+            outcome = await self._gateway.commits.publish(self._user, channel, message)
         except Refused as error:
             self.refuse(error, message)
-            if isinstance(error, _Suspended):
+            if isinstance(error, Suspended):
                 self.end(CloseCode.BANNED)
             elif error.code is ErrorCode.PERMISSION_DENIED:
                 self.end(CloseCode.PERMISSION_DENIED)
@@ -196,13 +186,8 @@ class PlainConnection:
             self.refuse(Refused(ErrorCode.INTERNAL, words), message)
             return
         metrics.COMMAND_DURATION.labels(type="publish").observe(time.monotonic() - started)
-        if outcome.repeated:
-            if self._outbox is not None:
-                self._outbox.send(plain.publication(outcome.published))
-        elif outcome.published.offset > 0:
-            # Not only by bell: here it is known already, whether or not the broker is there. The
-            # bell's repeat is dropped by its offset; without one it would come twice.
-            self._gateway.repair.hub.accept(outcome.published)
+        if outcome.repeated and self._outbox is not None:
+            self._outbox.send(plain.publication(outcome.published))
 
     def refuse(
         self,
@@ -228,10 +213,24 @@ class PlainConnection:
 
     def end(self, code: CloseCode) -> None:
         """Close from this side, after what was sent before; while it is being opened, refuse it."""
-        self._ended = code
+        self._shut(code, code.reason)
+
+    def _shut(self, code: int, reason: str) -> None:
+        self._ended = code, reason
         if self._outbox is not None:
             self._subscriber.leave(self._outbox)
-            self._outbox.close(code)
+            self._outbox.close(code, reason)
+
+    def obey(self, control: Control) -> None:
+        """Do what a server wants of it; this protocol has no name for a connection."""
+        if not control.meets(str(self._user.pk), "", self._scope.get("session", "")):
+            return
+        match control:
+            case Disconnect(code=code, reason=reason):
+                self._shut(code, reason)
+            case Unsubscribe(channel=channel) if channel in self._subscriber.channels:
+                # It hears one channel, and is for nothing else.
+                self.end(CloseCode.PERMISSION_DENIED)
 
     def close(self, code: int) -> None:
         """Clean up after the connection has ended, however it did."""
@@ -243,20 +242,6 @@ class PlainConnection:
             return
         outbox.abandon()
         final = outbox.closed_with or code
-        label = str(int(final)) if final in _COUNTED_CODES else "other"
+        label = str(int(final)) if final in COUNTED_CODES else "other"
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).dec()
         metrics.CONNECTIONS_CLOSED.labels(transport=_TRANSPORT, code=label).inc()
-
-
-def _publish(user: AbstractUser, channel: str, message: dict[str, Any]) -> Outcome:
-    # Of the database, because the user object is as old as the connection. Here, so that no
-    # namespace can forget it.
-    if not is_active(user):
-        raise _Suspended
-    namespace = namespace_of(channel)
-    if not namespace.can_publish(user, channel):
-        raise Refused(ErrorCode.PERMISSION_DENIED, "You may not publish here.")
-    try:
-        return namespace.on_publish(user, channel, message)
-    except InvalidData as error:
-        raise Refused(ErrorCode.BAD_REQUEST, str(error)) from error

@@ -12,18 +12,17 @@ moment a revocation commits, either that read sees it, or it reaches the connect
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway, DatabaseThreads
-from services.gateway.hub import LiveChannel, Verdict
 from services.gateway.repair import Repair
+from services.gateway.standing import StandingMember
 from shared.accounts.access import active_among
 from shared.accounts.namespaces import REVOCATIONS
-from shared.realtime import streams
+from shared.realtime.controls import Control
 from shared.telemetry import metrics
 
 __all__ = ["Revocable", "Revocations"]
@@ -39,13 +38,17 @@ class Revocable(Protocol):
     def end(self, code: CloseCode) -> None:
         """Close it, or refuse it while it is being opened; never wait, never raise."""
 
+    def obey(self, control: Control) -> None:
+        """Do what a server wants of it, if it is meant; never wait, never raise."""
 
-class Revocations:
+
+class Revocations(StandingMember):
     """Each user's connections here, and the member of `revocations:all` that ends them."""
 
+    channel = REVOCATIONS
+
     def __init__(self, repair: Repair, database: DatabaseThreads) -> None:
-        self._repair = repair
-        self._database = database
+        super().__init__(repair, database)
         # By user id; those that are being opened included.
         self._connections: dict[int, set[Revocable]] = {}
         # Revocations may have passed unheard: everybody must be looked at.
@@ -66,47 +69,29 @@ class Revocations:
             del self._connections[user_id]
             metrics.USERS.set(len(self._connections))
 
+    def of(self, user_id: int) -> Iterable[Revocable]:
+        """Return a user's connections here."""
+        return tuple(self._connections.get(user_id, ()))
+
     async def run(self) -> None:
         """Serve the stream, for ever."""
-        hub = self._repair.hub
-        live = hub.open(REVOCATIONS)
-        hub.join(live, self)
-        try:
-            await self._set_out(live)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.attend())
             while True:
-                # At once for whoever came before the stream was read.
-                await self._recheck()
                 await self._in_doubt.wait()
                 self._in_doubt.clear()
-        finally:
-            hub.leave(live, self)
+                await self._recheck()
 
-    @property
-    def wire(self) -> None:
-        return None
-
-    def send_catch_up(self, frames: Sequence[str]) -> None:
-        for frame in frames:
-            self.send(frame)
-
-    def send(self, frame: str) -> None:
-        """Take a frame of the stream, as its other members would."""
-        match json.loads(frame):
+    def take(self, message: dict[str, Any]) -> None:
+        match message:
             case {"type": "revoked", "user": int(user_id), "code": int(code)} if code in CloseCode:
                 self._end(user_id, CloseCode(code))
             case _:
-                # A reset, or what another version has written.
-                self._in_doubt.set()
+                # What another version has written.
+                self.lose_place()
 
-    async def _set_out(self, live: LiveChannel) -> None:
-        while live.position is None:
-            try:
-                head = await self._database.run(streams.touch, REVOCATIONS)
-            except DatabaseAway:
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                if not live.start(head.stream_id, head.position):
-                    self._repair.on_gap(live, Verdict.EARLY)
+    def lose_place(self) -> None:
+        self._in_doubt.set()
 
     async def _recheck(self) -> None:
         """End the connections of all who are not active, as soon as the database can be asked."""

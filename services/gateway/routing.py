@@ -7,6 +7,7 @@ from typing import Any, cast
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import re_path
 
+from services.gateway.consumers.centrifuge import centrifuge
 from services.gateway.consumers.channel import ChannelConsumer
 from services.gateway.consumers.notifications import NotificationConsumer
 from services.gateway.handshake import Application, ExactOrigin, SessionUser
@@ -39,6 +40,7 @@ websocket_application: Application = URLRouter(
             r"^ws/(?P<namespace>[a-z][a-z0-9_-]{1,31})/(?P<topic>[A-Za-z0-9_-]{1,100})/\Z",
             _signed_in(ChannelConsumer.as_asgi()),
         ),
+        re_path(r"^connection/websocket\Z", cast(Any, centrifuge)),
         re_path(r"", cast(Any, _unknown_path)),
     ]
 )

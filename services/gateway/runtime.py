@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,11 +13,18 @@ from django.conf import settings
 from prometheus_client import REGISTRY
 
 from services.gateway.arrivals import Arrivals
+from services.gateway.commits import Commits
 from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
+from services.gateway.obedience import Obedience
+from services.gateway.presence import Presence
 from services.gateway.repair import Repair
 from services.gateway.revocations import Revocations
+from shared.broker import bell
+from shared.broker.wire import Published
+from shared.presence import changes
 from shared.realtime import namespaces
+from shared.realtime.namespaces import namespace_of
 from shared.telemetry import build, health, metrics
 
 __all__ = ["Gateway", "the_gateway"]
@@ -26,6 +34,7 @@ logger = logging.getLogger(__name__)
 _LAG_SECONDS = 0.5
 _STUCK_SECONDS = 15.0
 _RESTART_SECONDS = 1.0
+_GOODBYE_SECONDS = 1.0
 
 
 class Gateway:
@@ -36,12 +45,22 @@ class Gateway:
         self.arrivals = Arrivals(self.database)
         self.doorbell: Doorbell | None = None
         self.repair = Repair(self.database, bells_are_down=self._bells_are_down)
+        self.commits = Commits(self.database, self.repair.hub.accept)
         self.revocations = Revocations(self.repair, self.database)
+        self.obedience = Obedience(self.repair, self.database, self.revocations)
+        self.presence = Presence(
+            self.database,
+            settings.CARILLON_GATEWAY_ID,
+            is_told=lambda channel: namespace_of(channel).join_leave,
+            on_join=lambda channel, info: bell.ring([changes.join(channel, info)]),
+            on_leave=lambda channel, info: bell.ring([changes.leave(channel, info)]),
+            on_count=lambda *told: self.repair.hub.accept(changes.count(*told)),
+        )
         if settings.BROKER_URL:
             self.doorbell = Doorbell(
                 settings.BROKER_URL,
                 settings.CARILLON_GATEWAY_ID,
-                on_publication=self.repair.hub.accept,
+                on_publication=self.hear,
                 on_fan_out=self.repair.hub.accept_fan_out,
                 on_back=self.repair.check_soon,
             )
@@ -58,7 +77,8 @@ class Gateway:
         """Start the tasks in the running event loop; a second call changes nothing."""
         if self._tasks:
             return
-        parts = [self._watch_loop, self.database.watch, self.repair.run, self.revocations.run]
+        parts = [self._watch_loop, self.database.watch, self.repair.run]
+        parts += [self.revocations.run, self.obedience.run, self.presence.run]
         if self.doorbell is not None:
             parts.append(self.doorbell.run)
         self._tasks = [asyncio.create_task(_keep_running(part)) for part in parts]
@@ -91,11 +111,23 @@ class Gateway:
             actions={"/drain": lambda: loop.call_soon_threadsafe(drain)} if drain else {},
         )
 
+    def hear(self, publication: Published) -> None:
+        """Take a publication of a bell."""
+        channel, _, about = publication.channel.partition(":")
+        if channel == changes.PRESENCE and (user := changes.user_who_joined(publication)):
+            self.presence.heard_join(about, user)
+        self.repair.hub.accept(publication)
+
     async def stop(self) -> None:
         """End all tasks and let go of the broker and the database threads."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            # Its lease ends by itself where it cannot be given up now.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await self.presence.end()
         self._tasks = []
         if self.doorbell is not None:
             self.doorbell.close()

@@ -21,6 +21,8 @@ from shared.accounts.models import ApiKey, Follow, User
 from shared.accounts.namespaces import REVOCATIONS
 from shared.accounts.personal_data import PersonalData, registered
 from shared.accounts.queries import find_user
+from shared.realtime.actions import do_control
+from shared.realtime.controls import Disconnect
 from shared.realtime.publish import publish
 from shared.realtime.text import refuse_text
 from shared.realtime.transactions import retry_on_deadlock
@@ -29,6 +31,8 @@ __all__ = [
     "do_ban",
     "do_deactivate",
     "do_delete_user",
+    "do_end_old_logins",
+    "do_end_session",
     "do_follow",
     "do_make_key",
     "do_reactivate",
@@ -38,7 +42,10 @@ __all__ = [
 ]
 
 REASON_CHARACTERS = 200
-# The close code of a connection whose user may not be here anymore.
+# Close codes: of a connection that is to say again who it is, whose session has ended, and whose
+# user may not be here anymore.
+_SAY_AGAIN = 3011
+_SIGNED_OUT = 4501
 _BANNED = 4503
 
 
@@ -95,6 +102,26 @@ def do_reactivate(actor: AbstractUser, user: User) -> None:
         _lift(user)
 
 
+@retry_on_deadlock
+def do_end_session(user: AbstractUser, session_key: str) -> None:
+    """End the connections that were opened with a session, or with a token that was got with it."""
+    do_control(
+        Disconnect(
+            user=str(user.pk), session=digest_of(session_key), code=_SIGNED_OUT, reason="signed out"
+        )
+    )
+
+
+@retry_on_deadlock
+def do_end_old_logins(user: AbstractUser) -> None:
+    """
+    Have all connections of a user come back, as after a new password.
+
+    Those whose session the password has ended are not let in again.
+    """
+    do_control(Disconnect(user=str(user.pk), code=_SAY_AGAIN, reason="force reconnect"))
+
+
 def do_delete_user(user: User) -> None:
     """
     Delete a user with all that is theirs, in every app that keeps something about them.
@@ -145,7 +172,11 @@ def do_unfollow(user: AbstractUser, username: str) -> User:
 
 
 def do_make_key(
-    actor: AbstractUser, user: User, name: str, scopes: Iterable[str]
+    actor: AbstractUser,
+    user: User,
+    name: str,
+    scopes: Iterable[str],
+    namespaces: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """
     Make an API key that acts as a user, and return it with its text, which nobody stores.
@@ -155,13 +186,14 @@ def do_make_key(
         user: in whose name requests with the key are made.
         name: what people call it, 1 to 100 characters.
         scopes: values of `Scope`, at least one.
+        namespaces: whose channels the server API's methods reach with it; none means all.
 
     Raises:
         NotStaff: the actor is not active staff.
         InvalidKey: one of the rest cannot be taken; a superuser's keys are made by superusers.
     """
-    wanted = set(scopes)
-    staff = check_key(actor, user, name, wanted)
+    wanted, narrowed = set(scopes), sorted(set(namespaces))
+    staff = check_key(actor, user, name, wanted, narrowed)
     new = draw_key()
     key = ApiKey.objects.create(
         name=name.strip(),
@@ -169,6 +201,7 @@ def do_make_key(
         digest=digest_of(new.text),
         user=user,
         scopes=[scope.value for scope in Scope if scope in wanted],
+        namespaces=narrowed,
         created_by=staff,
     )
     return key, new.text

@@ -48,6 +48,8 @@ class UserNamespace(Namespace):
     name = "user"
     history_size = 1_000
     history_ttl = timedelta(days=90)
+    # Whoever is here at all is in their own channel.
+    presence = True
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         return user.is_active and channel == user_channel(user.pk)

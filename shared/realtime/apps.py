@@ -1,4 +1,4 @@
-"""The realtime app: finds every installed app's namespaces and keeps the deployment's row."""
+"""The realtime app: finds every app's namespaces and methods, keeps the deployment's row."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Realtime log"
 
     def ready(self) -> None:
-        # Imported for its registration.
-        from shared.realtime import checks  # noqa: F401
+        # Imported for their registration: checks, a namespace, models.
+        from shared.realtime import checks, controls, idempotency  # noqa: F401
 
-        autodiscover_modules("namespaces")
+        autodiscover_modules("namespaces", "rpc")
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="realtime.deployment")
 
 

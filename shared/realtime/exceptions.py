@@ -35,11 +35,21 @@ class ErrorCode(enum.IntEnum):
     INTERNAL = 100  # temporary: send the same again
     UNKNOWN_CHANNEL = 102
     PERMISSION_DENIED = 103
+    METHOD_NOT_FOUND = 104
+    ALREADY_SUBSCRIBED = 105
+    LIMIT_EXCEEDED = 106
     BAD_REQUEST = 107
     NOT_AVAILABLE = 108
+    TOKEN_EXPIRED = 109  # come back with a new one
     TOO_MANY_REQUESTS = 111  # wait `retry_after` seconds
+    UNRECOVERABLE_POSITION = 112
     CONTENT_REFUSED = 400  # `field` names what to change
     CONFLICT = 409
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same command may work in a moment."""
+        return self in (ErrorCode.INTERNAL, ErrorCode.TOO_MANY_REQUESTS)
 
 
 class RealtimeError(Exception):

@@ -97,7 +97,8 @@ def recover(channel: str, since: Position | None) -> Recovery:
     """
     Return what a client has missed since its position, all of it or nothing.
 
-    With None there is nothing to recover: the result is recovered, empty, at the head.
+    With None there is nothing to recover: the result is recovered, empty, at the head. A position
+    with the epoch "" is one of whatever epoch the stream has.
     """
     return recover_many([(channel, since)])[0]
 
@@ -122,6 +123,8 @@ def _recover(channel: str, since: Position | None, found: streams.Head | None) -
     if found is None:
         return Recovery(None, NOWHERE, since is None, [])
     head = found.position
+    if since is not None and not since.epoch:
+        since = Position(head.epoch, since.offset)
     if since is None or since == head:
         return Recovery(found.stream_id, head, True, [])
     missed = head.offset - since.offset

@@ -63,12 +63,21 @@ class Namespace:
             has no offset and reaches whoever is connected, at most once.
         history_ttl: how long a publication is kept at most; None for ever.
         standing: channels that exist from the first migration on.
+        presence: whether it is kept who is in a channel, for whoever may hear it to ask.
+        join_leave: whether those who hear a channel are told who comes and goes; with `presence`.
+        server_can_publish: whether servers may publish here, and remove history, through the
+            server API. It goes past `on_publish`, so not where a publication stands for a row.
+        publishes_together: whether there is `on_publish_each`, which stores many at once.
     """
 
     name: str
     history_size: int = 0
     history_ttl: timedelta | None = None
     standing: Sequence[str] = ()
+    server_can_publish: bool = False
+    presence: bool = False
+    join_leave: bool = False
+    publishes_together: bool = False
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         """Say whether the user may hear this channel; nobody may unless the class says so."""
@@ -108,6 +117,20 @@ class Namespace:
             Refused: the data is not acceptable; nothing was stored.
         """
         raise Refused(ErrorCode.NOT_AVAILABLE, "This channel takes no messages from clients.")
+
+    def on_publish_each(
+        self, wanted: Sequence[tuple[AbstractUser, str, Mapping[str, Any]]]
+    ) -> Sequence[Outcome | Refused]:
+        """
+        Do for many what `on_publish` does for each, in their order, with a few statements.
+
+        It runs in one transaction: after an exception nothing of it is stored, and each is stored
+        by `on_publish`. The answers may be fewer, but one at least; those after them come again.
+
+        Args:
+            wanted: user, channel and data of each, where `can_publish` has been asked.
+        """
+        raise NotImplementedError("publishes_together says whether there is one")
 
     def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         """Return the data of thin publications by ref, in one query; a missing ref is redacted."""

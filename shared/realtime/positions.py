@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["NOWHERE", "Position"]
+__all__ = ["LOST", "NOWHERE", "Position"]
 
 _WRITTEN = re.compile(r"([A-Za-z0-9-]{1,64})\.(0|[1-9][0-9]{0,15})")
 
@@ -31,5 +31,7 @@ class Position(NamedTuple):
         return cls(match[1], int(match[2])) if match else None
 
 
+# What cannot be read: no stream ever has this epoch.
+LOST = Position("_", 0)
 # Where a channel without history always is, and what no stream's position equals.
 NOWHERE = Position("", 0)

@@ -13,6 +13,7 @@ from channels.testing import WebsocketCommunicator
 from services.gateway.routing import with_http
 from services.gateway.runtime import Gateway
 from shared.accounts.namespaces import REVOCATIONS
+from shared.realtime.controls import CONTROLS
 
 __all__ = ["ORIGIN", "Peer", "eventually", "served"]
 
@@ -29,7 +30,7 @@ async def eventually(condition: Callable[[], Any]) -> None:
 
 def served(gateway: Gateway) -> set[str]:
     """Return the channels that the gateway serves for clients."""
-    return {live.channel for live in gateway.repair.hub} - {REVOCATIONS}
+    return {live.channel for live in gateway.repair.hub} - {REVOCATIONS, CONTROLS}
 
 
 class Peer:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pytest_django import Settings
 
-from services.gateway.arrivals import Arrivals, NotSubscribed
+from services.gateway.arrivals import Arrivals, NoLongerActive, NotSubscribed
 from services.gateway.database import DatabaseThreads
 from shared.accounts.models import User
 from shared.chat.models import ChatRoom
@@ -64,4 +64,4 @@ async def test_who_is_suspended_hears_nothing(
         arrivals.recover(bob, {}),
         return_exceptions=True,
     )
-    assert [type(each) for each in answers] == [dict, NotSubscribed, NotSubscribed]
+    assert [type(each) for each in answers] == [dict, NoLongerActive, NoLongerActive]

@@ -13,6 +13,8 @@ from tests.gateway.peer import Peer, eventually, served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 type CookieOf = Callable[[User], str]
+# What the gateway hears for itself.
+STANDING = {"revocations", "controls"}
 PATHS = ("/ws/chat/lobby/", "/ws/notifications/")
 
 
@@ -34,7 +36,7 @@ def users() -> float:
 def gauges() -> dict[str, float]:
     """What the hub says it holds for clients, summed over the namespaces."""
     return {
-        family.name: sum(s.value for s in family.samples if s.labels["kind"] != "revocations")
+        family.name: sum(s.value for s in family.samples if s.labels["kind"] not in STANDING)
         for family in REGISTRY.collect()
         if family.name in {"carillon_gateway_channels", "carillon_gateway_subscriptions"}
     }

@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from services.gateway.arrivals import Since
 from services.gateway.plain_connection import PlainConnection
 from services.gateway.runtime import the_gateway
-from shared.realtime.positions import NOWHERE, Position
+from shared.realtime.positions import LOST, Position
 
 __all__ = ["PlainConsumer", "position_of"]
 
@@ -66,4 +66,4 @@ def position_of(scope: Any, name: str) -> Position | None:
     values = query.get(name)
     if values is None:
         return None
-    return Position.parse(values[-1]) or NOWHERE
+    return Position.parse(values[-1]) or LOST

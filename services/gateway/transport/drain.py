@@ -120,7 +120,7 @@ def _send_away(protocol: GatewayProtocol) -> None:
     if protocol.is_cut:
         return
     try:
-        protocol.shut(_SERVICE_RESTART, _REASON)
+        protocol.send_away(_SERVICE_RESTART, _REASON)
     except Exception:
         # One that cannot be told must not keep the others here.
         logger.exception("A connection could not be closed, and is dropped.")

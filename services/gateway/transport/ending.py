@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import ref
 
 from daphne.ws_protocol import WebSocketProtocol
@@ -23,6 +24,15 @@ class Ending(WebSocketProtocol):
 
     # The socket is closed; autobahn's state says so before it is.
     _has_ended = False
+    # How its application has it closed when the server restarts, where it has words of its own.
+    farewell: Callable[[], None] | None = None
+
+    def send_away(self, code: int, reason: str) -> None:
+        """Close the connection because the server ends, with this or what its protocol has."""
+        if self.farewell is not None:
+            self.farewell()
+        else:
+            self.shut(code, reason)
 
     def shut(self, code: int, reason: str = "") -> None:
         """
@@ -69,6 +79,7 @@ class Ending(WebSocketProtocol):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self._has_ended = True
+        self.farewell = None
         self.cut()
         if self._ping_slot >= 0:
             self.server.clocks.pings.discard(self, self._ping_slot)

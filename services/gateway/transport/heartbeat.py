@@ -20,6 +20,9 @@ class Heartbeat(WebSocketProtocol):
     _pinged: bytes | None = None
     _pinged_at = 0.0
     _ping_number = 0
+    # What a client is sent instead of a ping frame, where its protocol has a ping of its own. It
+    # then answers with a message, and whoever reads those tells of it with `take_pong`.
+    ping_message: bytes | None = None
 
     def ping(self) -> None:
         """Send a ping, unless one is out."""
@@ -29,13 +32,23 @@ class Heartbeat(WebSocketProtocol):
         # Nothing that a client could answer without having read it.
         self._pinged = os.urandom(4)
         self._pinged_at = time.monotonic()
-        self.sendPing(self._pinged)
+        if self.ping_message is None:
+            self.sendPing(self._pinged)
+        else:
+            self.sendData(self.ping_message)
         self.server.clocks.pongs.add((self, self._ping_number))
 
     def onPong(self, payload: bytes) -> None:
         if self._pinged == payload:
             self._pinged = None
             metrics.PING_RTT.observe(time.monotonic() - self._pinged_at)
+
+    def take_pong(self) -> bool:
+        """Be told of an answer to `ping_message`; return whether there was a ping to answer."""
+        if self._pinged is None:
+            return False
+        self.onPong(self._pinged)
+        return True
 
     def sendPong(self, payload: bytes | None = None) -> None:
         # Off the fast path nothing else bounds what a client has sent that asks and does not read.

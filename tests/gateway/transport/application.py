@@ -21,6 +21,8 @@ the last one. SIGTERM drains it; the second one ends it at once, the third witho
     /drain                     drains the server at the first message, as POST /drain does
     /leave?when=before|after   returns then instead
     /scope                     sends what it was told of its client
+    /words                     has a ping and a farewell of its own: {} and 3001; answers a {} with
+                               whether it was asked for
     /hub/<group>               joins the group; see _Hub for its commands
     /stats                     answers each message with what it has counted
 """
@@ -50,6 +52,7 @@ from twisted.internet import reactor
 from services.gateway.outbox import QueuedOutbox, WireOutbox
 from services.gateway.transport.drain import Drain, leave
 from services.gateway.transport.fanout import FanOutGroup
+from services.gateway.transport.frames import text_frame
 from services.gateway.transport.selftest import self_test
 from services.gateway.transport.server import GatewayServer
 from services.gateway.transport.wire import EXTENSION
@@ -164,6 +167,20 @@ class Application:
 
         scope["extensions"][EXTENSION]["wire"].sendCloseFrame = fail
         await self.serve_hub(scope, receive, send, query)
+
+    async def serve_words(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        wire = scope["extensions"][EXTENSION]["wire"]
+
+        def farewell() -> None:
+            wire.send(text_frame(b"farewell"))
+            wire.shut(3001, "shutdown")
+
+        wire.ping_message, wire.farewell = text_frame(b"{}"), farewell
+        while (await receive())["type"] == "websocket.receive":
+            text = "asked" if wire.take_pong() else "not asked"
+            await send({"type": "websocket.send", "text": text})
 
     async def serve_late(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]

@@ -40,6 +40,22 @@ def test_drain(serve: Callable[..., Child]) -> None:
     assert "Traceback" not in server.errors()
 
 
+def test_farewell_of_its_own(serve: Callable[..., Child]) -> None:
+    """A protocol that has words of its own for a restart says them."""
+    server = serve("--drain-seconds", "1")
+    client = server.open("/words")
+    client.send_frame(TEXT, b"{}")
+    assert client.read().payload == b"not asked"
+    server.signal()
+    assert client.read().payload == b"farewell"
+    got = client.read()
+    assert (got.opcode, got.code, got.reason) == (CLOSE, 3001, "shutdown")
+    client.send_frame(CLOSE, got.payload)
+    client.read_end()
+    server.last_words()
+    assert server.process.returncode == 0
+
+
 def test_drain_spreads(serve: Callable[..., Child]) -> None:
     """Clients are sent away one after the other, so that they do not come back all at once."""
     server = serve("--drain-seconds", "1")

@@ -141,6 +141,24 @@ def test_client_that_never_pongs(serve: Callable[..., Child], instead: bytes) ->
                 continue
 
 
+def test_ping_in_the_words_of_a_protocol(serve: Callable[..., Child]) -> None:
+    """It comes instead of a ping frame; its answer is a message, and who gives none is closed."""
+    server = serve("--ping-seconds", "0.3", "--pong-seconds", "0.5")
+    with server.open("/words") as client:
+        client.send("hello")
+        assert client.read_text() == "not asked"
+        for _ in range(3):
+            # Pings of the time before it had words of its own may still be there.
+            while (got := client.read_frame()).opcode == PING:
+                pass
+            assert (got.opcode, got.payload) == (TEXT, b"{}")
+            client.send("{}")
+            assert client.read_text() == "asked"
+        while (got := client.read_frame()).opcode != CLOSE:
+            assert got.payload == b"{}"
+        assert got.code == 3012
+
+
 def test_silent_client_that_never_pongs(serve: Callable[..., Child]) -> None:
     """One that is gone without a word is noticed the same way, and its application is told."""
     server = serve("--ping-seconds", "0.3", "--pong-seconds", "0.5")

@@ -16,7 +16,7 @@ from shared.realtime.history import (
     recover_many,
 )
 from shared.realtime.models import Publication
-from shared.realtime.positions import Position
+from shared.realtime.positions import LOST, Position
 from shared.realtime.publish import Draft, publish_many
 
 pytestmark = pytest.mark.django_db
@@ -134,9 +134,18 @@ class TestRecover:
     def test_other_epoch(self) -> None:
         """Another numbering's offset says nothing, even if it fits."""
         head = fill(3)
-        for since in (Position("other-epoch", 3), Position("", 0), Position("other-epoch", 1)):
+        for since in (Position("other-epoch", 3), LOST, Position("other-epoch", 1)):
             recovery = recover(CHANNEL, since)
             assert (recovery.recovered, recovery.head, recovery.publications) == (False, head, [])
+
+    def test_no_epoch(self) -> None:
+        """It is one of whatever numbering there is: clients may know an offset alone."""
+        head = fill(3)
+        assert recover(CHANNEL, Position("", 3)).publications == []
+        recovery = recover(CHANNEL, Position("", 1))
+        assert (recovery.recovered, recovery.head) == (True, head)
+        assert [each.offset for each in recovery.publications] == [2, 3]
+        assert not recover(CHANNEL, Position("", 4)).recovered
 
     @pytest.mark.parametrize(("first", "last"), [(1, 2), (3, 3), (5, 5)])
     def test_hole(self, first: int, last: int) -> None:

@@ -1,0 +1,247 @@
+"""A client's subscribe commands: from what it asks for to what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from services.gateway.arrivals import NoLongerActive, NotSubscribed
+from services.gateway.caughtup import CaughtUp
+from services.gateway.centrifuge import replies
+from services.gateway.centrifuge.channels import Channels
+from services.gateway.centrifuge.commands import SubRefresh, Subscribe
+from services.gateway.centrifuge.connection import Connection, TurnedDown, Work, try_again
+from services.gateway.centrifuge.expiry import Expiry
+from services.gateway.closecodes import CloseCode, UnsubscribeCode
+from services.gateway.database import DatabaseAway
+from shared.realtime.controls import Override
+from shared.realtime.controls import Subscribe as Subscribed
+from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
+from shared.realtime.namespaces import namespace_of
+from shared.realtime.positions import Position
+from shared.tokens.exceptions import ForeignToken, InvalidToken, TokenExpired
+from shared.tokens.grants import Override as TokenOverride
+from shared.tokens.grants import SubscriptionToken
+from shared.tokens.verification import verify_subscription
+
+if TYPE_CHECKING:
+    from services.gateway.centrifuge.client import Client
+
+__all__ = ["Subscriptions", "json_of", "place_of", "result_of", "tells"]
+
+logger = logging.getLogger(__name__)
+
+# In `flag`: that the client wants an error where what it missed cannot be told.
+_RECOVERY_ASKED = 2
+
+
+class Subscriptions:
+    """What one client has asked to hear."""
+
+    def __init__(self, client: Client, rules: Connection, channels: Channels) -> None:
+        self._client = client
+        self._rules = rules
+        self._channels = channels
+        # Of the subscriptions that have an end.
+        self._expiries: dict[str, Expiry] = {}
+        # Subscriptions that servers want, on their way.
+        self._making: set[asyncio.Task[None]] = set()
+
+    async def subscribe(self, wanted: Sequence[Work]) -> None:
+        """Answer subscribe commands that came together; the log is read for all at once."""
+        if len(wanted) == 1:
+            await self._subscribe(wanted[0])
+        elif wanted:
+            await asyncio.gather(*map(self._subscribe, wanted))
+
+    async def _subscribe(self, work: Work) -> None:
+        request, user = work.request, self._client.user
+        assert isinstance(request, Subscribe)
+        assert user is not None, "the rules let nobody in who has not connected"
+        try:
+            token = self._permit(request) if request.token else None
+            place = place_of(request, request.channel)
+            # What we have signed ourselves was permitted then, and may not be anymore.
+            granted = [] if token is None or token.issued_here else [request.channel]
+            await self._channels.prepare(user, {request.channel: place}, granted)
+        except TokenExpired:
+            self._refuse(work.number, request, ErrorCode.TOKEN_EXPIRED, "token expired")
+        except ForeignToken:
+            self._client.end(CloseCode.INVALID_TOKEN)
+        except NoLongerActive:
+            self._client.end(CloseCode.BANNED)
+        except (NotSubscribed, InvalidToken):
+            self._refuse(work.number, request, ErrorCode.PERMISSION_DENIED, "permission denied")
+        except DatabaseAway:
+            self._turn_away(work.number, request, try_again())
+        except Exception:
+            # A mistake in an app's hook costs this subscription, not the connection.
+            logger.exception("A subscription failed.")
+            self._turn_away(work.number, request, try_again())
+        else:
+            self._complete(work.number, request, token)
+
+    def _permit(self, request: Subscribe | SubRefresh) -> SubscriptionToken:
+        """
+        Return the token that lets the client hear the channel.
+
+        Raises:
+            TokenExpired, InvalidToken, ForeignToken: it does not.
+        """
+        user = self._client.user
+        assert user is not None, "the rules let nobody in who has not connected"
+        channel, name = request.channel or None, self._client.name
+        token = verify_subscription(request.token, channel, str(user.pk), name, time.time())
+        # Libraries of another day leave it out: the token names it.
+        request.channel = token.channel
+        return token
+
+    def renew(self, request: SubRefresh) -> int | None:
+        """
+        Let a subscription go on with a new token; return its seconds, None without an end.
+
+        Raises:
+            TokenExpired: it needs another one.
+            TurnedDown: what it brought is none, or for something else.
+            Refused: there is no token, or nothing to go on with.
+        """
+        if not request.token:
+            raise Refused(ErrorCode.BAD_REQUEST, "a token is needed")
+        try:
+            token = self._permit(request)
+        except (InvalidToken, ForeignToken) as error:
+            raise TurnedDown(CloseCode.INVALID_TOKEN) from error
+        if request.channel not in self._rules.subscriptions:
+            raise Refused(ErrorCode.PERMISSION_DENIED, "permission denied")
+        return self._expire(request.channel, token.expire_at)
+
+    def _expire(self, channel: str, expire_at: float | None) -> int | None:
+        if channel not in self._expiries and expire_at is None:
+            return None
+        # Of its own for each, as few subscriptions end.
+        expiry = self._expiries.setdefault(channel, Expiry(lambda: self._end_expired(channel)))
+        return expiry.set(expire_at)
+
+    def _end_expired(self, channel: str) -> None:
+        self.end(channel, UnsubscribeCode.EXPIRED, UnsubscribeCode.EXPIRED.reason)
+
+    def end(self, channel: str, code: int, reason: str) -> None:
+        """End a subscription from this side, if there is one, and tell the client."""
+        if channel in self._rules.subscriptions:
+            self.leave(channel)
+            self._client.say(replies.unsubscribed(channel, code, reason))
+
+    def make(self, control: Subscribed) -> None:
+        """Have the client hear a channel because a server wants it to."""
+        if control.channel in self._rules.subscriptions:
+            return
+        self._rules.subscribe_server_side(control.channel)
+        task = asyncio.create_task(self._make(control))
+        # The event loop itself keeps no task alive.
+        self._making.add(task)
+        task.add_done_callback(self._making.discard)
+
+    async def _make(self, control: Subscribed) -> None:
+        user, channel, since = self._client.user, control.channel, control.recover_since
+        assert user is not None, "controls are for those who have connected"
+        place = None if since is None else Position(since.epoch, since.offset)
+        try:
+            namespace_of(channel)
+            await self._channels.prepare(user, {channel: place}, [channel])
+        except (NotSubscribed, DatabaseAway, RealtimeError) as error:
+            logger.warning("A server's subscription to %s failed: %r", channel, error)
+            self._rules.forget(channel)
+            return
+        outbox = self._client.outbox
+        if outbox is None or self._client.is_over or not self._channels.is_coming(channel):
+            return
+        caught_up = self._channels.result(channel)
+        self._expire(channel, control.expire_at or None)
+        has_history = namespace_of(channel).history_size > 0
+        result = replies.subscription(caught_up, has_history=has_history, recover=False)
+        missed = [replies.publication(each) for each in caught_up.missed]
+        outbox.send_catch_up([replies.made(channel, result, control.data), *missed])
+        told = tells(control.override)
+        self._channels.join(channel, outbox, self._lose_place, join_leave=told)
+        self._client.appear(channel, json_of(control.info))
+
+    def _lose_place(self) -> None:
+        # Its library has no other way back to a channel that was made for it.
+        self._client.end(CloseCode.INSUFFICIENT_STATE)
+
+    def close(self) -> None:
+        """Let no time end anymore."""
+        for expiry in self._expiries.values():
+            expiry.stop()
+        self._expiries.clear()
+        for task in self._making:
+            task.cancel()
+
+    def _complete(self, number: int, request: Subscribe, token: SubscriptionToken | None) -> None:
+        """Answer, give what was missed, and join; all in one step of the loop."""
+        channel, outbox = request.channel, self._client.outbox
+        if outbox is None or self._client.is_over or not self._channels.is_coming(channel):
+            return
+        caught_up = self._channels.result(channel)
+        if caught_up.is_lost and request.flag & _RECOVERY_ASKED:
+            code = ErrorCode.UNRECOVERABLE_POSITION
+            self._refuse(number, request, code, "unrecoverable position")
+            return
+        lifetime = self._expire(channel, None if token is None else token.expire_at)
+        result = result_of(channel, caught_up, request, lifetime)
+        if token is not None and token.options.data is not None:
+            result = replies.with_data(result, token.options.data)
+        outbox.send_catch_up([replies.subscribed(number, result)])
+        wishes = request.join_leave or (token is not None and tells(token.options.override))
+        self._channels.join(channel, outbox, lambda: self.leave(channel), join_leave=wishes)
+        self._client.appear(channel, None if token is None else json_of(token.options.info))
+
+    def _refuse(self, number: int, request: Subscribe, code: ErrorCode, words: str) -> None:
+        self._turn_away(number, request, Refused(code, words))
+
+    def _turn_away(self, number: int, request: Subscribe, error: Refused) -> None:
+        self.leave(request.channel)
+        self._client.refuse(number, "subscribe", error)
+
+    def leave(self, channel: str, *, at_once: bool = False) -> None:
+        """Hear a channel no longer, or never; `at_once` where that is the client's wish."""
+        if self._rules.forget(channel):
+            self._client.disappear(channel, at_once=at_once)
+        if (expiry := self._expiries.pop(channel, None)) is not None:
+            expiry.stop()
+        if self._client.outbox is not None:
+            self._channels.leave(channel, self._client.outbox)
+
+
+def place_of(request: Subscribe | None, channel: str) -> Position | None:
+    """Return where the client says that it stood; None if it asks for nothing that it missed."""
+    if request is None or not request.recover or not namespace_of(channel).history_size:
+        return None
+    return Position(request.epoch, request.offset)
+
+
+def tells(override: Override | TokenOverride) -> bool:
+    """Say whether a server wants that the client hears who comes and goes."""
+    return bool(override.force_push_join_leave or override.join_leave)
+
+
+def json_of(value: object) -> str | None:
+    """Return as text what is told of a client; None is nothing."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def result_of(
+    channel: str, caught_up: CaughtUp, request: Subscribe | None, lifetime: int | None = None
+) -> str:
+    """Return the result of a subscription, whether it was asked for or made for the client."""
+    return replies.subscription(
+        caught_up,
+        has_history=namespace_of(channel).history_size > 0,
+        recover=request is not None and request.recover,
+        lifetime=lifetime,
+    )
