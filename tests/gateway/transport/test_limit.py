@@ -87,8 +87,16 @@ def test_sockets_that_say_nothing(serve: Callable[..., Child]) -> None:
     server = serve("--limit", "2")
     server.stats()
     with ExitStack() as stack:
-        silent = [stack.enter_context(server.connect()) for _ in range(_ARRIVALS + 10)]
-        assert sum(_is_cut(client) for client in silent) >= 8
+        cut = 0
+        silent = []
+        for _ in range(_ARRIVALS + 10):
+            # A busy machine may see the reset before `connect` has returned.
+            try:
+                silent.append(stack.enter_context(server.connect()))
+            except ConnectionResetError:
+                cut += 1
+        cut += sum(_is_cut(client) for client in silent)
+        assert cut >= 8
         # Those that are there are served all the same.
         server.stats()
     with server.open() as client:
