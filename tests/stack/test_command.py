@@ -177,6 +177,8 @@ def test_run_interrupted(tmp_path: Path, number: signal.Signals, moment: str) ->
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # What runs in the background of a script would inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         assert process.stdout is not None
