@@ -15,6 +15,7 @@ from shared.chat.access import access_room, may_manage
 from shared.chat.exceptions import UnknownRoom
 from shared.chat.models import ChatRoom
 from shared.chat.queries import rooms_for
+from shared.chat.typing import typing_channel
 
 __all__ = ["MemberForm", "room", "room_page"]
 
@@ -49,7 +50,12 @@ def room_page(
     """Render a room's page around a form for its members, which may show errors."""
     context: dict[str, Any] = {
         "room": room,
-        "room_data": {"name": room.name, "channel": room.channel, **read_history(room)},
+        "room_data": {
+            "name": room.name,
+            "channel": room.channel,
+            "typing": typing_channel(room.name),
+            **read_history(room),
+        },
         "rooms": rooms_for(request.user)[:_ROOMS_BESIDE],
         "members": room.members.order_by("username") if room.members_only else None,
         "may_manage": room.members_only and may_manage(request.user, room),

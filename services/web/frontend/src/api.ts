@@ -1,5 +1,4 @@
 import { type Announcement, readAnnouncements } from "./announcements";
-import type { Access } from "./endpoint";
 import { type InboxFilter, type InboxItem, readItem } from "./inboxlist";
 import { type Position, parsePosition } from "./position";
 import { readCount } from "./wirefields";
@@ -40,21 +39,15 @@ const NOTIFICATIONS = "/api/v1/notifications";
 /** The least that tells how an inbox stands. */
 const NEWEST_NOTIFICATION = `${NOTIFICATIONS}?limit=1`;
 const TIMEOUT_MS = 15_000;
-/** To learn whether a path still leads anywhere, one waits less. */
-const POSITION_TIMEOUT_MS = 5_000;
 
-async function call(
-  path: string,
-  init: RequestInit = {},
-  timeoutMs = TIMEOUT_MS,
-): Promise<Response> {
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       ...init,
       cache: "no-store",
       redirect: "error",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
     throw new ApiError(0, "The server cannot be reached. Check your connection and try again.");
@@ -75,11 +68,6 @@ async function errorMessage(response: Response): Promise<string> {
 
 function messagesPath(room: string): string {
   return `/api/v1/rooms/${encodeURIComponent(room)}/messages`;
-}
-
-/** The least that tells how a room stands. */
-function newestPath(room: string): string {
-  return `${messagesPath(room)}?limit=1`;
 }
 
 export async function readHistory(
@@ -164,34 +152,6 @@ export async function noticeNotifications(csrfToken: string): Promise<void> {
   await post(`${NOTIFICATIONS}/seen`, csrfToken);
 }
 
-/**
- * How far the server is; null when it is there and cannot say. Rejected when nobody answers, or
- * the server refuses: a new connection finds out why.
- */
-async function readPosition(path: string): Promise<Position | null> {
-  try {
-    const response = await call(path, {}, POSITION_TIMEOUT_MS);
-    const body = (await response.json()) as { position?: unknown };
-    return parsePosition(body.position);
-  } catch (error) {
-    const status = error instanceof ApiError ? error.status : 0;
-    if (status === 429 || status >= 500) return null;
-    throw error;
-  }
-}
-
-export function roomPosition(room: string): Promise<Position | null> {
-  return readPosition(newestPath(room));
-}
-
-export function announcementsPosition(): Promise<Position | null> {
-  return readPosition(ANNOUNCEMENTS);
-}
-
-export function inboxPosition(): Promise<Position | null> {
-  return readPosition(NEWEST_NOTIFICATION);
-}
-
 export async function deleteMessage(room: string, id: number, csrfToken: string): Promise<void> {
   await call(`${messagesPath(room)}/${id}`, {
     method: "DELETE",
@@ -204,23 +164,12 @@ export async function readBulkJob(id: number): Promise<JobFrame | null> {
   return readJob(await (await call(`/api/v1/bulk-jobs/${id}`)).json());
 }
 
-async function access(path: string): Promise<Access> {
+/** Whether the reader is signed in; null when nobody can tell just now. */
+export async function isSignedIn(): Promise<boolean | null> {
   try {
-    await call(path);
-    return "allowed";
+    await call("/api/v1/session");
+    return true;
   } catch (error) {
-    const status = error instanceof ApiError ? error.status : 0;
-    if (status === 401) return "signed-out";
-    return status === 403 || status === 404 ? "no-access" : "unknown";
+    return error instanceof ApiError && error.status === 401 ? false : null;
   }
-}
-
-export function sessionAccess(): Promise<Access> {
-  return access("/api/v1/session");
-}
-
-/** A session that ended and a room that closed are told apart: one asks for each. */
-export async function roomAccess(room: string): Promise<Access> {
-  const session = await sessionAccess();
-  return session === "allowed" ? access(newestPath(room)) : session;
 }

@@ -14,7 +14,16 @@ export const NO_ACCESS: Refusal = {
   message: "You can no longer read this room. Ask its creator to add you, or choose another room.",
 };
 
+/** The server does not know who this is: the session has ended, or something is very wrong. */
+export const NOBODY = 3501;
+
+/** Below are the library's own codes. */
+const FIRST_OF_SERVER = 100;
+
+/** Codes of connections and of subscriptions that end for good. */
 const BY_CODE: Readonly<Record<number, Refusal>> = {
+  103: NO_ACCESS,
+  2000: NO_ACCESS,
   3504: {
     cause: "too-many",
     message: "Carillon is open in too many tabs. Close some of them, then reload this page.",
@@ -27,16 +36,15 @@ const BY_CODE: Readonly<Record<number, Refusal>> = {
   },
 };
 
-/** Terminal codes tell the browser not to come back by itself: 3500-3999 and 4500-4999. */
-export function isTerminal(code: number): boolean {
-  return (code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999);
-}
-
 export function refusalFor(code: number): Refusal {
+  const words =
+    code < FIRST_OF_SERVER
+      ? "An error on this page ended its connection"
+      : "The server ended this connection";
   return (
     BY_CODE[code] ?? {
       cause: "refused",
-      message: `The server ended this connection (code ${code}). Reload the page to try again.`,
+      message: `${words} (code ${code}). Reload the page to try again.`,
     }
   );
 }

@@ -16,9 +16,13 @@ export class Composer {
   constructor(
     private readonly drawer: Drawer,
     private readonly onSend: (text: string) => void,
+    private readonly onType: () => void,
   ) {
     this.field.value ||= drawer.read() ?? "";
-    this.field.addEventListener("input", () => this.onInput());
+    this.field.addEventListener("input", () => {
+      this.onInput();
+      if (!isBlank(this.field.value)) this.onType();
+    });
     this.field.addEventListener("keydown", (event) => this.onKey(event));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,46 +1,86 @@
 /**
- * What the page knows of a connection, so that a client library can take `EndpointConnection`'s
- * place.
+ * What the page knows of its one connection; `live.ts` makes it of npm's `centrifuge`.
  *
- * Guarantee: every publication of the subscribed channels reaches `onPublication` at least once
- * for as long as the page lives, or `onReset` says that the history must be read again. A
- * publication may come twice (catch-up beside live, or the answer to a resend); readers go by its
- * id. After a break the connection returns by itself until it is closed or refused for good; one
- * that died without a word is found by `wake` and `check`.
+ * Guarantee: every publication of a subscribed channel, from the position on that the page was
+ * made at, reaches `onPublication` once and in order for as long as the page lives, or `onReset`
+ * says that what the page shows must be read again. After a break the connection returns by itself
+ * until it is refused for good.
  */
 
 import type { Refusal } from "./closecodes";
 import type { Position } from "./position";
-import type { ErrorFrame, Publication } from "./wire";
+import type { Publication } from "./wire";
 
 export type Status =
   | { readonly state: "connecting" }
   | { readonly state: "online" }
-  | { readonly state: "offline"; readonly retryAt: number | null }
+  | { readonly state: "offline" }
   | { readonly state: "refused"; readonly refusal: Refusal };
 
-export interface ConnectionEvents {
-  onPublication(channel: string, publication: Publication): void;
-  /** The channel's position could not be recovered: read its history again. */
-  onReset(channel: string): void;
-  onStatus(status: Status): void;
-  onError(error: ErrorFrame): void;
+/** Somebody in a channel; a user with two tabs is one. */
+export interface Person {
+  readonly user: string;
+  /** Null where the server tells no name. */
+  readonly username: string | null;
+}
+
+export interface Size {
+  readonly clients: number;
+  readonly users: number;
+}
+
+export interface ChannelEvents {
+  onPublication(publication: Publication): void;
+  /** What was missed cannot be told: from this position on all comes, what is before must be read. */
+  onReset(position: Position | null): void;
+  /** How the subscription stands: not online before the channel is heard. */
+  onStatus?(status: Status): void;
+  /** Where this is listened to, it is told who comes and goes. */
+  onPerson?(person: Person, isHere: boolean): void;
+}
+
+export interface Subscription {
+  /** Behind what was handed over last; null where nothing is kept of the channel. */
+  readonly position: Position | null;
+  /** Say something there; rejected with `CommandError`. */
+  publish(data: object): Promise<void>;
+  /** How many are there. */
+  size(): Promise<Size>;
+  people(): Promise<readonly Person[]>;
+  /** Hear the channel no longer. */
+  end(): void;
 }
 
 export interface Connection {
   readonly status: Status;
-  /** Follow a channel from a position; null means from now on. Call before `connect`. */
-  subscribe(channel: string, position: Position | null): void;
-  position(channel: string): Position | null;
-  connect(): void;
-  /** Close for good. */
-  close(): void;
-  /** Drop a connection that seems dead and come back. */
-  reconnect(): void;
-  /** The network or the reader is back: what waits goes at once, and what is online is checked. */
-  wake(): void;
-  /** Find out whether an online connection lives, unless it said something within this time. */
-  check(quietMs: number): Promise<void>;
-  /** Send a message; false when the connection is not online, and nothing was sent. */
-  publish(text: string, clientId: string): boolean;
+  /** Follow a channel from a position; null means from now on. */
+  subscribe(channel: string, position: Position | null, events: ChannelEvents): Subscription;
+  /** Call a method of the server's; rejected with `CommandError`. */
+  call(method: string, data: object): Promise<unknown>;
+  /** Drop a connection that seems dead and come back at once. */
+  restart(): void;
+}
+
+/** The library's own codes are below: the server may or may not have heard the command. */
+const FIRST_OF_SERVER = 100;
+
+/** Why a command has no result. */
+export class CommandError extends Error {
+  constructor(
+    readonly code: number,
+    message: string,
+    private readonly temporary = false,
+  ) {
+    super(message);
+  }
+
+  /** Whether it is unknown what became of the command. */
+  get isLost(): boolean {
+    return this.code < FIRST_OF_SERVER;
+  }
+
+  /** Whether the server asks to try again later. */
+  get isTemporary(): boolean {
+    return this.temporary;
+  }
 }

@@ -1,6 +1,6 @@
 import { type Groupable, type Placement, placements } from "./grouping";
 import type { MessageList } from "./messages";
-import type { Pending, Unsent } from "./unsent";
+import type { Pending, PendingState, Unsent } from "./unsent";
 import type { WireMessage } from "./wiremessage";
 
 export type MessageState = "received" | "sending" | "sent" | "failed" | "deleted";
@@ -22,6 +22,13 @@ export interface Reader {
   readonly username: string;
   readonly staff: boolean;
 }
+
+const STATES: Readonly<Record<PendingState, MessageState>> = {
+  queued: "sending",
+  sent: "sending",
+  stored: "sent",
+  failed: "failed",
+};
 
 type Unplaced = Omit<Item, keyof Placement>;
 
@@ -67,7 +74,7 @@ function unconfirmed(pending: Pending, reader: Reader): Unplaced {
     at: new Date(pending.createdAt),
     system: false,
     own: true,
-    state: pending.state === "failed" ? "failed" : "sending",
+    state: STATES[pending.state],
     problem: pending.problem,
     canDelete: false,
   };

@@ -1,12 +1,22 @@
-import type { Connection, Status } from "./connection";
+import { CommandError, type Status } from "./connection";
+import type { Position } from "./position";
 import type { Drawer } from "./storage";
 import { type Pending, Unsent } from "./unsent";
-import type { ErrorFrame } from "./wire";
 import type { WireMessage } from "./wiremessage";
 
 const RESEND_DELAY_MS = 2_000;
-/** Errors of the plain endpoint that ask to send again later. */
-const TEMPORARY = new Set([100, 111]);
+/** Without an answer: perhaps the connection alone is at fault. */
+const TIMEOUT = 1;
+
+/** The way to the server. */
+export interface Line {
+  /** How far the page has the room's log. */
+  position(): Position | null;
+  /** Store a message; returns where its publication stands. Rejected with `CommandError`. */
+  send(text: string, clientId: string): Promise<Position>;
+  /** Drop a connection that seems dead and come back. */
+  restart(): void;
+}
 
 /**
  * Brings the reader's own messages to the server: sends what is due, keeps over a reload what is
@@ -14,9 +24,10 @@ const TEMPORARY = new Set([100, 111]);
  */
 export class Delivery {
   readonly unsent = new Unsent();
+  private state: Status["state"] = "connecting";
 
   constructor(
-    private readonly connection: Pick<Connection, "status" | "publish" | "reconnect">,
+    private readonly line: Line,
     private readonly drawer: Drawer,
     private readonly username: string,
     private readonly onChange: () => void,
@@ -34,7 +45,7 @@ export class Delivery {
   }
 
   retry(clientId: string): void {
-    if (this.connection.status.state === "refused") return;
+    if (this.state === "refused") return;
     this.unsent.retry(clientId);
     this.flush();
   }
@@ -54,36 +65,55 @@ export class Delivery {
     if (found) this.flush();
   }
 
-  onStatus(status: Status): void {
-    if (status.state === "offline") this.unsent.requeue();
-    if (status.state === "refused") this.unsent.failAll("This message was not sent.");
+  /** The page has more of the room's log, or all of it anew. */
+  advance(): void {
+    if (this.settle()) this.flush();
+  }
+
+  onStatus({ state }: Status): void {
+    this.state = state;
+    if (state === "refused") this.unsent.failAll("This message was not sent.");
     this.flush();
   }
 
-  /** Returns whether the error concerned one of these messages. */
-  onError({ code, message, clientId, retryAfterMs }: ErrorFrame): boolean {
-    const concerned = clientId ?? this.unsent.oldestSent;
-    if (concerned === null) return false;
-    if (!TEMPORARY.has(code)) this.unsent.fail(concerned, message);
-    else this.unsent.postpone(concerned, retryAfterMs ?? RESEND_DELAY_MS, message, Date.now());
-    this.flush();
-    return true;
-  }
-
-  /** To be called a few times in a second: sending is paced, and confirmations may not come. */
+  /** To be called a few times in a second: sending is paced. */
   tick(): void {
-    if (this.pending.length === 0 || this.connection.status.state !== "online") return;
-    // The connection looks alive, yet nothing comes back: only a new one tells.
-    if (this.unsent.isOverdue(Date.now())) this.connection.reconnect();
-    else if (this.pending.some(({ state }) => state === "queued")) this.flush();
+    if (this.pending.some(({ state }) => state === "queued")) this.flush();
   }
 
   /** Write down what is not confirmed, and send what is due. */
   private flush(): void {
-    const online = this.connection.status.state === "online";
-    const due = online ? this.unsent.take(Date.now()) : [];
+    const due = this.state === "online" ? this.unsent.take(Date.now()) : [];
     this.drawer.write(this.pending.length > 0 ? this.unsent.serialize() : null);
-    for (const { text, clientId } of due) this.connection.publish(text, clientId);
+    for (const pending of due) void this.deliver(pending);
     this.onChange();
+  }
+
+  private async deliver({ text, clientId }: Pending): Promise<void> {
+    try {
+      this.unsent.confirm(clientId, await this.line.send(text, clientId));
+      // Sent for the second time, it has its place already.
+      this.settle();
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      this.onError(clientId, error);
+    }
+    this.flush();
+  }
+
+  private settle(): boolean {
+    const position = this.line.position();
+    return position !== null && this.unsent.passed(position);
+  }
+
+  private onError(clientId: string, error: CommandError): void {
+    if (this.state === "refused") this.unsent.fail(clientId, "This message was not sent.");
+    else if (error.isLost) {
+      this.unsent.requeue(clientId);
+      // The connection looks alive, yet nothing comes back: only a new one tells.
+      if (error.code === TIMEOUT && this.state === "online") this.line.restart();
+    } else if (error.isTemporary) {
+      this.unsent.postpone(clientId, RESEND_DELAY_MS, error.message, Date.now());
+    } else this.unsent.fail(clientId, error.message);
   }
 }

@@ -47,7 +47,6 @@ class Inbox {
       () => readInbox(data.filter, data.before, data.limit),
       (answer) => this.take(answer),
     );
-    const channel = `user:${page.userId}`;
     document.addEventListener("carillon:notification", (event) => {
       this.drawAll(event.detail.unread);
       if (data.before !== null || !this.list.add(event.detail.notification)) return;
@@ -60,9 +59,7 @@ class Inbox {
       this.drawAll(detail.unread);
       if (detail.change !== null) this.apply(detail.change);
     });
-    document.addEventListener("carillon:reset", ({ detail }) => {
-      if (detail.channel === channel) this.reread();
-    });
+    document.addEventListener("carillon:reset", () => this.reread());
     document.addEventListener("visibilitychange", () => this.planNotice());
     this.form.addEventListener("submit", (event) => this.onSubmit(event));
   }

@@ -37,6 +37,8 @@ export interface InboxPageData {
 export interface RoomPage {
   readonly name: string;
   readonly channel: string;
+  /** The channel in which it is told who is typing. */
+  readonly typing: string;
   /** Read before the messages were: the connection starts here and nothing lies between. */
   readonly position: Position | null;
   readonly messages: readonly WireMessage[];
@@ -92,6 +94,7 @@ export function readRoomPage(): RoomPage | null {
   return {
     name: String(data.name),
     channel: String(data.channel),
+    typing: String(data.typing),
     position: parsePosition(data.position),
     messages: rows.map(readMessage).filter((message) => message !== null),
     more: data.more === true,

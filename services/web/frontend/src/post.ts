@@ -3,18 +3,15 @@
 import { Backoff } from "./backoff";
 import { CommentList } from "./commentlist";
 import { CommentLog } from "./commentlog";
-import type { Connection, Status } from "./connection";
-import { EndpointConnection } from "./endpointconnection";
+import type { Connection, Status, Subscription } from "./connection";
+import { whenConnecting } from "./events";
 import { Clock } from "./format";
-import { keepAlive } from "./keepalive";
-import { positionsOf } from "./lifecheck";
 import { hintAtNewPosts } from "./newposts";
-import { connectionUrl, type Page, part, readPage } from "./page";
-import { type PostData, postAccess, postPosition, readPost, readPostData } from "./postpage";
+import { type Page, part, readPage } from "./page";
+import { type PostData, readPost, readPostData } from "./postpage";
 import { StatusLine } from "./statusline";
 import type { Publication } from "./wire";
 
-const QUIET_MS = 60_000;
 const DELETED = "This post was deleted.";
 
 class PostPage {
@@ -22,7 +19,7 @@ class PostPage {
   private readonly list: CommentList;
   private readonly log: CommentLog;
   private readonly statusLine = new StatusLine();
-  private readonly connection: Connection;
+  private subscription: Subscription | null = null;
   private readonly backoff = new Backoff();
   /** A later reset makes an answer under way worthless. */
   private round = 0;
@@ -37,34 +34,16 @@ class PostPage {
       ({ username }) => post.moderates || username === page.username,
     );
     this.log = new CommentLog(this.list.ids);
-    this.connection = new EndpointConnection(
-      {
-        url: connectionUrl(`/ws/post/${post.id}/`),
-        channels: [
-          {
-            name: post.channel,
-            parameter: "since",
-            types: ["comment", "comment_deleted", "post_deleted"],
-          },
-        ],
-        checkAccess: () => postAccess(this.path),
-        readPositions: async () => positionsOf(post.channel, await postPosition(this.path)),
-      },
-      {
-        onPublication: (_channel, publication) => this.receive(publication),
-        onReset: () => void this.reread(),
-        onStatus: (status) => this.onStatus(status),
-        onError: () => undefined,
-      },
-    );
   }
 
-  start(): void {
+  start(connection: Connection): void {
     part("#connection-state", HTMLElement).hidden = false;
     this.list.drawTimes();
-    this.connection.subscribe(this.post.channel, this.post.position);
-    this.connection.connect();
-    keepAlive(this.connection, QUIET_MS);
+    this.subscription = connection.subscribe(this.post.channel, this.post.position, {
+      onPublication: (publication) => this.receive(publication),
+      onReset: () => void this.reread(),
+      onStatus: (status) => this.onStatus(status),
+    });
     // What is said here is seen here: no word in the corner.
     document.addEventListener("carillon:notification", (event) => {
       if (event.detail.notification.url.startsWith(this.path)) event.preventDefault();
@@ -98,7 +77,7 @@ class PostPage {
     if (this.deleted) return;
     this.deleted = true;
     this.round += 1;
-    this.connection.close();
+    this.subscription?.end();
     const refusal = { cause: "no-access", message: DELETED } as const;
     this.statusLine.draw({ state: "refused", refusal });
     for (const form of document.querySelectorAll<HTMLElement>("#comment-form, .delete-menu")) {
@@ -130,5 +109,7 @@ class PostPage {
 
 const page = readPage();
 const post = readPostData(document);
-if (page !== null && post !== null) new PostPage(page, post).start();
-else if (document.querySelector("#new-posts") !== null) hintAtNewPosts();
+if (page !== null && post !== null) {
+  const postPage = new PostPage(page, post);
+  whenConnecting((connection) => postPage.start(connection));
+} else if (document.querySelector("#new-posts") !== null) hintAtNewPosts();

@@ -1,7 +1,6 @@
 /** A post's page, read again over HTTP: its comments, and where its channel stands. */
 
-import { ApiError, sessionAccess } from "./api";
-import type { Access } from "./endpoint";
+import { ApiError } from "./api";
 import { readJson } from "./page";
 import { type Position, parsePosition } from "./position";
 
@@ -39,28 +38,4 @@ export async function readPost(path: string): Promise<Document> {
   }
   if (!response.ok) throw new ApiError(response.status, "The post cannot be read.");
   return new DOMParser().parseFromString(await response.text(), "text/html");
-}
-
-/** How far the server is; null when it is there and cannot say. */
-export async function postPosition(path: string): Promise<Position | null> {
-  try {
-    return readPostData(await readPost(path))?.position ?? null;
-  } catch (error) {
-    const status = error instanceof ApiError ? error.status : 0;
-    if (status === 429 || status >= 500) return null;
-    throw error;
-  }
-}
-
-/** A session that ended and a post that was deleted are told apart: one asks for each. */
-export async function postAccess(path: string): Promise<Access> {
-  const session = await sessionAccess();
-  if (session !== "allowed") return session;
-  try {
-    await readPost(path);
-    return "allowed";
-  } catch (error) {
-    const status = error instanceof ApiError ? error.status : 0;
-    return status === 403 || status === 404 ? "no-access" : "unknown";
-  }
 }

@@ -1,36 +1,31 @@
 /** The page of one room: puts messages, delivery, connection and the parts on screen together. */
 
-import { deleteMessage, roomAccess, roomPosition } from "./api";
+import { deleteMessage } from "./api";
+import { Attendance } from "./attendance";
 import { Composer } from "./composer";
 import { confirmed } from "./confirm";
-import type { Connection, Status } from "./connection";
+import { CommandError, type Connection, type Status, type Subscription } from "./connection";
 import { conversation } from "./conversation";
 import { Delivery } from "./delivery";
-import { EndpointConnection } from "./endpointconnection";
+import { whenConnecting } from "./events";
 import { Clock } from "./format";
 import { History, roomReader, words } from "./history";
-import { keepAlive } from "./keepalive";
-import { positionsOf } from "./lifecheck";
 import { linkedMessage } from "./message";
 import { MessageList } from "./messages";
-import {
-  connectionUrl,
-  csrfToken,
-  type Page,
-  part,
-  type RoomPage,
-  readPage,
-  readRoomPage,
-} from "./page";
+import { csrfToken, type Page, part, type RoomPage, readPage, readRoomPage } from "./page";
+import { PeopleMenu } from "./peoplemenu";
+import type { Position } from "./position";
+import type { Roster } from "./roster";
 import { StatusLine } from "./statusline";
 import { Cabinet, lockOnSignOut } from "./storage";
 import { Timeline } from "./timeline";
-import type { ErrorFrame, Publication } from "./wire";
+import { TypingLine } from "./typingline";
+import type { Publication } from "./wire";
+import { isFields, isId, text } from "./wirefields";
 
 /** A page left open for days stays light. */
 const KEEP = 2_000;
 const TICK_MS = 250;
-const QUIET_MS = 60_000;
 const PROBLEM_SHOWN_MS = 8_000;
 const HIDDEN_DRAW_MS = 200;
 
@@ -44,12 +39,16 @@ class Room {
   private readonly composer: Composer;
   private readonly statusLine = new StatusLine();
   private readonly problem = part("#room-problem", HTMLElement);
-  private readonly connection: Connection;
+  private readonly attendance: Attendance;
+  private readonly people: PeopleMenu;
+  private readonly typing: TypingLine;
+  private readonly subscription: Subscription;
   private drawPlanned = false;
 
   constructor(
     private readonly page: Page,
     private readonly room: RoomPage,
+    private readonly connection: Connection,
   ) {
     this.clock = new Clock(page.language);
     this.cabinet = new Cabinet(page.userId);
@@ -63,25 +62,21 @@ class Room {
       },
       roomReader(room.name),
     );
-    this.connection = new EndpointConnection(
-      {
-        url: connectionUrl(`/ws/chat/${room.name}/`),
-        channels: [{ name: room.channel, parameter: "since", types: ["chat", "deleted"] }],
-        checkAccess: () => roomAccess(room.name),
-        readPositions: async () => positionsOf(room.channel, await roomPosition(room.name)),
-      },
-      {
-        onPublication: (_channel, publication) => this.receive(publication),
-        onReset: () => void this.history.reread(),
-        onStatus: (status) => this.onStatus(status),
-        onError: (error) => this.onError(error),
-      },
-    );
     this.delivery = new Delivery(
-      this.connection,
+      {
+        position: () => this.subscription.position,
+        send: (text, clientId) => this.store(text, clientId),
+        restart: () => connection.restart(),
+      },
       this.cabinet.drawer("session", `unsent:${room.name}`),
       page.username,
       () => this.planDraw(),
+    );
+    this.people = new PeopleMenu(page, page.language);
+    this.typing = new TypingLine(connection, room.typing, page.username);
+    this.attendance = new Attendance(
+      () => this.subscription,
+      (roster) => this.onRoster(roster),
     );
     this.timeline = new Timeline(
       this.clock,
@@ -93,15 +88,22 @@ class Room {
       () => void this.loadOlder(),
     );
     const draft = this.cabinet.drawer("local", `draft:${room.name}`);
-    this.composer = new Composer(draft, (text) => this.send(text));
+    this.composer = new Composer(
+      draft,
+      (text) => this.send(text),
+      () => this.typing.tell(),
+    );
+    this.subscription = connection.subscribe(room.channel, room.position, {
+      onPublication: (publication) => this.receive(publication),
+      onReset: () => void this.history.reread(),
+      onStatus: (status) => this.onStatus(status),
+      onPerson: (person, isHere) => this.attendance.hear(person, isHere),
+    });
   }
 
   start(): void {
     this.onHistory();
     this.timeline.drawOlder(this.room.more, false, null);
-    this.connection.subscribe(this.room.channel, this.room.position);
-    this.connection.connect();
-    keepAlive(this.connection, QUIET_MS);
     lockOnSignOut(this.cabinet);
     document.addEventListener("visibilitychange", () => this.planAgain());
     setInterval(() => this.delivery.tick(), TICK_MS);
@@ -130,21 +132,38 @@ class Room {
     this.composer.focus();
   }
 
+  private async store(text: string, clientId: string): Promise<Position> {
+    const data = { room: this.room.name, message: text, client_id: clientId };
+    return placeOf(await this.connection.call("chat.send", data));
+  }
+
   private receive(publication: Publication): void {
+    if (publication.type === "presence") {
+      this.attendance.takeCount(publication.clients, publication.users);
+      return;
+    }
     if (publication.type === "chat") {
       this.messages.add([publication.message]);
       this.delivery.acknowledge([publication.message]);
+      this.typing.settle(publication.message.username);
       if (this.timeline.isFollowing && this.messages.trim(KEEP)) this.history.forgot();
     } else if (publication.type === "deleted" && !this.messages.remove(publication.id)) {
       // Sent and deleted while this page was away: only the history knows whose it was.
       if (publication.id > (this.messages.oldestId ?? 0)) void this.history.reread();
     }
+    this.delivery.advance();
     this.planDraw();
+  }
+
+  private onRoster(roster: Roster): void {
+    this.people.draw(roster);
+    this.typing.enable(!roster.isCrowd && roster.count > 1);
   }
 
   /** Older messages, or all of them again: on screen before anything else is said about them. */
   private onHistory(): void {
     this.delivery.acknowledge(this.messages.all);
+    this.delivery.advance();
     this.draw();
   }
 
@@ -155,11 +174,9 @@ class Room {
       if (status.refusal.cause === "signed-out") this.cabinet.lock();
       this.history.stop();
     }
+    if (status.state === "online") void this.attendance.ask();
+    else this.attendance.stop();
     this.delivery.onStatus(status);
-  }
-
-  private onError(error: ErrorFrame): void {
-    if (!this.delivery.onError(error)) this.showProblem(error.message);
   }
 
   private async remove(id: number): Promise<void> {
@@ -213,6 +230,14 @@ class Room {
   }
 }
 
+/** Where the server has stored a message. */
+function placeOf(answer: unknown): Position {
+  const { epoch, offset } = isFields(answer) ? answer : {};
+  // An answer that cannot be read is none: sent again, the message is stored once all the same.
+  if (!isId(offset)) throw new CommandError(0, "The answer cannot be read.");
+  return { epoch: text(epoch), offset };
+}
+
 /** Random without `crypto.randomUUID`, which sites on plain HTTP do not have. */
 function newClientId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -221,4 +246,6 @@ function newClientId(): string {
 
 const page = readPage();
 const room = readRoomPage();
-if (page !== null && room !== null) new Room(page, room).start();
+if (page !== null && room !== null) {
+  whenConnecting((connection) => new Room(page, room, connection).start());
+}

@@ -5,27 +5,20 @@
  */
 
 import { AnnouncementBoard } from "./announcements";
-import {
-  announcementsPosition,
-  inboxPosition,
-  openAnnouncements,
-  readUnread,
-  seeAnnouncement,
-  sessionAccess,
-} from "./api";
+import { isSignedIn, openAnnouncements, readUnread, seeAnnouncement } from "./api";
 import { Banner } from "./banner";
 import { Bell } from "./bell";
 import type { Status } from "./connection";
-import { EndpointConnection } from "./endpointconnection";
 import { tell } from "./events";
 import { Clock } from "./format";
 import { keepAlive } from "./keepalive";
 import { Leadership } from "./leadership";
-import type { Heads } from "./lifecheck";
+import { LiveConnection } from "./live";
 import { closeMenusWhenLeft } from "./menus";
 import { Newsstand } from "./newsstand";
 import { Notifier } from "./notifier";
 import { connectionUrl, csrfToken, type Page, part, readPage } from "./page";
+import type { Position } from "./position";
 import { Refill } from "./refill";
 import { drawRefusal } from "./refusal";
 import { Cabinet, lockOnSignOut } from "./storage";
@@ -34,13 +27,10 @@ import { UnreadCount } from "./unread";
 import type { AnnouncementFrame, Publication } from "./wire";
 
 const ANNOUNCEMENTS = "announcements:all";
-/** Every page of everybody waits here: it asks seldom whether the connection still lives. */
-const QUIET_MS = 5 * 60_000;
 /** The longest pause that a browser's timer can hold is 24 days; a day will do. */
 const LONGEST_TIMER_MS = 24 * 3_600_000;
 
 class Site {
-  private readonly channel: string;
   private readonly cabinet: Cabinet;
   private readonly board: AnnouncementBoard;
   private readonly banner: Banner;
@@ -48,7 +38,7 @@ class Site {
   private readonly unread: UnreadCount;
   private readonly notifier: Notifier;
   private readonly newsstand: Newsstand;
-  private readonly connection: EndpointConnection;
+  private readonly connection: LiveConnection;
   private readonly refillBoard = new Refill(openAnnouncements, (announcements) => {
     this.board.fill(announcements);
     this.drawBoard();
@@ -59,7 +49,6 @@ class Site {
   private expiryTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly page: Page) {
-    this.channel = `user:${page.userId}`;
     this.cabinet = new Cabinet(page.userId);
     const drawer = this.cabinet.drawer("local", "announcements");
     this.board = new AnnouncementBoard(
@@ -78,28 +67,18 @@ class Site {
       this.notifier,
       new Leadership(`carillon:notifier:${page.userId}`),
     );
-    this.connection = new EndpointConnection(
-      {
-        url: connectionUrl("/ws/notifications/"),
-        channels: [
-          {
-            name: this.channel,
-            parameter: "since",
-            types: ["notification", "unread", "job", "seen_announcement"],
-          },
-          { name: ANNOUNCEMENTS, parameter: "announcements", types: ["announcement"] },
-        ],
-        checkAccess: sessionAccess,
-        readPositions: () => this.readPositions(),
-      },
-      {
-        onPublication: (_channel, publication) => this.receive(publication),
-        onReset: (channel) => this.onReset(channel),
-        onStatus: (status) => this.onStatus(status),
-        // What a page says here is nothing, so no error is an answer to the reader.
-        onError: () => undefined,
-      },
-    );
+    this.connection = new LiveConnection(connectionUrl("/connection/websocket"), {
+      isSignedIn,
+      onStatus: (status) => this.onStatus(status),
+    });
+    this.connection.follow(ANNOUNCEMENTS, page.announcements, {
+      onPublication: (publication) => this.receive(publication),
+      onReset: (position) => this.onAnnouncementsReset(position),
+    });
+    this.connection.follow(`user:${page.userId}`, page.inbox, {
+      onPublication: (publication) => this.receive(publication),
+      onReset: () => this.onInboxReset(),
+    });
   }
 
   start(): void {
@@ -113,10 +92,10 @@ class Site {
     lockOnSignOut(this.cabinet);
     closeMenusWhenLeft();
     submitOnce();
-    this.connection.subscribe(ANNOUNCEMENTS, this.page.announcements);
-    this.connection.subscribe(this.channel, this.page.inbox);
+    // What the page's own script subscribes to goes out with the first command.
+    tell("carillon:connection", this.connection);
     this.connection.connect();
-    keepAlive(this.connection, QUIET_MS);
+    keepAlive(this.connection);
   }
 
   private receive(publication: Publication): void {
@@ -146,22 +125,22 @@ class Site {
   }
 
   private announce(frame: AnnouncementFrame): void {
-    if (this.board.add(frame, this.connection.position(ANNOUNCEMENTS)) && document.hidden) {
+    if (this.board.add(frame, frame.position) && document.hidden) {
       const tag = `announcement-${frame.id}`;
       this.notifier.notify({ title: "Carillon", body: frame.message, tag });
     }
     this.drawBoard();
   }
 
-  private onReset(channel: string): void {
-    if (channel === ANNOUNCEMENTS) {
-      this.board.reset(this.connection.position(channel));
-      void this.refillBoard.start();
-    } else {
-      this.newsstand.reset();
-      void this.refillCount.start();
-    }
-    tell("carillon:reset", { channel });
+  private onAnnouncementsReset(position: Position | null): void {
+    this.board.reset(position);
+    void this.refillBoard.start();
+  }
+
+  private onInboxReset(): void {
+    this.newsstand.reset();
+    void this.refillCount.start();
+    tell("carillon:reset", null);
   }
 
   /** What comes here comes back without a word; only a refusal is said. */
@@ -171,20 +150,11 @@ class Site {
     this.refillCount.stop();
     const { cause } = status.refusal;
     if (cause === "signed-out" || cause === "suspended") this.cabinet.lock();
-    // A room has a connection and a notice of its own, which says the same.
+    // A page with a status line has a notice of its own, which says the same.
     if (document.querySelector("#connection-notice") !== null) return;
     const notice = part("#site-notice", HTMLElement);
     drawRefusal(notice, status.refusal);
     notice.hidden = false;
-  }
-
-  private async readPositions(): Promise<Heads> {
-    const [inbox, announcements] = await Promise.all([inboxPosition(), announcementsPosition()]);
-    const heads = [
-      [this.channel, inbox],
-      [ANNOUNCEMENTS, announcements],
-    ] as const;
-    return new Map(heads.flatMap(([name, head]) => (head === null ? [] : [[name, head]])));
   }
 
   private dismiss(id: number): void {

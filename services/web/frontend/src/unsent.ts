@@ -1,6 +1,9 @@
-export type PendingState = "queued" | "sent" | "failed";
+import type { Position } from "./position";
 
-/** A message of this page's reader that the server has not confirmed yet. */
+/** One that is stored waits for its publication, which shows it in its place. */
+export type PendingState = "queued" | "sent" | "stored" | "failed";
+
+/** A message of this page's reader that is not among the room's messages yet. */
 export interface Pending {
   readonly clientId: string;
   readonly text: string;
@@ -14,19 +17,20 @@ export interface Pending {
   errors: number;
   /** Why it failed, in words for the reader. */
   problem: string | null;
+  /** Where its publication stands in the room's log. */
+  storedAt: Position | null;
 }
 
 /** The server allows 20 messages a second; 20 unconfirmed ones keep a full pipe on a slow path. */
 const PER_SECOND = 20;
 const IN_FLIGHT = 20;
-const ACK_TIMEOUT_MS = 10_000;
 const MAX_ERRORS = 5;
 
 /**
  * Messages on their way, in the order they were written.
  *
  * Each keeps its client id over every attempt, so the server stores it once. Nothing leaves the
- * list but by confirmation or by the reader's own hand.
+ * list but by being among the room's messages, or by the reader's own hand.
  */
 export class Unsent {
   private entries: Pending[] = [];
@@ -47,6 +51,7 @@ export class Unsent {
       notBefore: 0,
       errors: 0,
       problem: null,
+      storedAt: null,
     };
     this.entries.push(entry);
     return entry;
@@ -71,18 +76,47 @@ export class Unsent {
     return taken;
   }
 
-  /** Confirmed by the server. Returns whether it was waited for. */
+  /** The server has stored it, and says where. */
+  confirm(clientId: string, position: Position): void {
+    const entry = this.find(clientId);
+    if (entry === undefined) return;
+    entry.state = "stored";
+    entry.storedAt = position;
+  }
+
+  /**
+   * The page has all of the room's log up to a position: what is stored there is among the
+   * messages, or was deleted. What was stored in another life of the log may be lost with it.
+   * Returns whether anything changed.
+   */
+  passed(position: Position): boolean {
+    let changed = false;
+    this.entries = this.entries.filter((entry) => {
+      const { storedAt } = entry;
+      if (entry.state !== "stored" || storedAt === null) return true;
+      if (storedAt.epoch !== position.epoch) {
+        entry.state = "queued";
+        changed = true;
+        return true;
+      }
+      const isThere = storedAt.offset <= position.offset;
+      changed ||= isThere;
+      return !isThere;
+    });
+    return changed;
+  }
+
+  /** It is among the room's messages. Returns whether it was waited for. */
   acknowledge(clientId: string): boolean {
     const before = this.entries.length;
     this.entries = this.entries.filter((entry) => entry.clientId !== clientId);
     return this.entries.length < before;
   }
 
-  /** The connection is gone, and with it the certainty of what arrived: send it all again. */
-  requeue(): void {
-    for (const entry of this.entries) {
-      if (entry.state === "sent") entry.state = "queued";
-    }
+  /** Nobody knows whether it arrived: send it again. */
+  requeue(clientId: string): void {
+    const entry = this.find(clientId);
+    if (entry?.state === "sent") entry.state = "queued";
   }
 
   /** The server asks to send again later; after too many times the reader decides. */
@@ -105,13 +139,10 @@ export class Unsent {
     entry.problem = problem;
   }
 
-  /** The message that an error without a name concerns: the server answers in order. */
-  get oldestSent(): string | null {
-    return this.entries.find((entry) => entry.state === "sent")?.clientId ?? null;
-  }
-
   failAll(problem: string): void {
-    for (const entry of this.entries) this.fail(entry.clientId, problem);
+    for (const { clientId, state } of this.entries) {
+      if (state !== "stored") this.fail(clientId, problem);
+    }
   }
 
   retry(clientId: string): void {
@@ -125,13 +156,6 @@ export class Unsent {
 
   discard(clientId: string): void {
     this.acknowledge(clientId);
-  }
-
-  /** Whether a sent message waits for its confirmation longer than a living connection takes. */
-  isOverdue(now: number): boolean {
-    return this.entries.some(
-      (entry) => entry.state === "sent" && now - entry.sentAt >= ACK_TIMEOUT_MS,
-    );
   }
 
   serialize(): string {

@@ -1,14 +1,6 @@
 import type { Position } from "./position";
 import { readComment, type WireComment } from "./wirecomment";
-import {
-  type Fields,
-  isFields,
-  isId,
-  readCount,
-  readPosition,
-  text,
-  textOrNull,
-} from "./wirefields";
+import { isFields, isId, readCount, text, textOrNull } from "./wirefields";
 import { type JobFrame, readJob } from "./wirejob";
 import { readMessage, type WireMessage } from "./wiremessage";
 import {
@@ -18,9 +10,10 @@ import {
   type WireNotification,
 } from "./wirenotification";
 
-export interface Established {
-  readonly type: "connection_established";
-  readonly positions: ReadonlyMap<string, Position>;
+/** A publication as it comes: of a channel of which nothing is kept it has no offset. */
+export interface Published {
+  readonly data: unknown;
+  readonly offset?: number;
 }
 
 export interface ChatFrame {
@@ -84,25 +77,17 @@ export interface PostDeletedFrame {
   readonly position: Position | null;
 }
 
-export interface ResetFrame {
-  readonly type: "reset";
-  /** Absent when everything that this connection carries must be read again. */
-  readonly channel: string | null;
-  readonly position: Position | null;
+/** How many are in a channel that has too many to tell who comes and goes. */
+export interface CrowdFrame {
+  readonly type: "presence";
+  readonly clients: number;
+  readonly users: number;
 }
 
-export interface ErrorFrame {
-  readonly type: "error";
-  readonly code: number;
-  readonly message: string;
-  readonly clientId: string | null;
-  readonly retryAfterMs: number | null;
-}
-
-/** A publication that this page has no use for, such as one whose row is gone: it has a place. */
-export interface OtherFrame {
-  readonly type: "other";
-  readonly position: Position;
+/** Somebody is writing; the server has put in who. */
+export interface TypingFrame {
+  readonly type: "typing";
+  readonly username: string;
 }
 
 export type Publication =
@@ -115,34 +100,14 @@ export type Publication =
   | CommentFrame
   | CommentDeletedFrame
   | PostDeletedFrame
-  | JobFrame;
-export type Frame = Established | Publication | OtherFrame | ResetFrame | ErrorFrame;
+  | JobFrame
+  | CrowdFrame
+  | TypingFrame;
 
-function readFields(source: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(source);
-    return isFields(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Read one frame of the server; null for what says nothing to this page. */
-export function readFrame(source: string): Frame | null {
-  const value = readFields(source);
-  if (value === null) return null;
-  const position = readPosition(value);
+/** Read a publication's data; null for what says nothing to this page. */
+export function readPublication(value: unknown, position: Position | null): Publication | null {
+  if (!isFields(value)) return null;
   switch (value.type) {
-    case "connection_established": {
-      const positions = new Map<string, Position>();
-      for (const [channel, raw] of Object.entries(
-        isFields(value.positions) ? value.positions : {},
-      )) {
-        const found = readPosition(raw);
-        if (found !== null) positions.set(channel, found);
-      }
-      return { type: "connection_established", positions };
-    }
     case "chat": {
       const message = readMessage(value);
       return message === null ? null : { type: "chat", message, position };
@@ -181,17 +146,15 @@ export function readFrame(source: string): Frame | null {
     }
     case "job":
       return readJob(value);
-    case "reset":
-      return { type: "reset", channel: textOrNull(value.channel), position };
-    case "error":
-      return {
-        type: "error",
-        code: typeof value.code === "number" ? value.code : 0,
-        message: text(value.message),
-        clientId: textOrNull(value.client_id),
-        retryAfterMs: typeof value.retry_after === "number" ? value.retry_after * 1000 : null,
-      };
+    case "presence": {
+      const [clients, users] = [readCount(value.num_clients), readCount(value.num_users)];
+      return clients === null || users === null ? null : { type: "presence", clients, users };
+    }
+    case "typing":
+      return typeof value.username === "string"
+        ? { type: "typing", username: value.username }
+        : null;
     default:
-      return position === null ? null : { type: "other", position };
+      return null;
   }
 }

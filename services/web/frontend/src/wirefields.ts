@@ -1,7 +1,5 @@
 /** Reading values of the server's JSON, whatever stands there. */
 
-import type { Position } from "./position";
-
 export type Fields = Readonly<Record<string, unknown>>;
 
 export function isFields(value: unknown): value is Fields {
@@ -18,11 +16,4 @@ export const isId = (value: unknown): value is number => Number.isSafeInteger(va
 /** Read a number of things; null for what cannot be one. */
 export function readCount(value: unknown): number | null {
   return isId(value) && value >= 0 ? value : null;
-}
-
-export function readPosition(value: unknown): Position | null {
-  if (!isFields(value)) return null;
-  const { epoch, offset } = value;
-  if (typeof epoch !== "string" || typeof offset !== "number") return null;
-  return Number.isSafeInteger(offset) && offset >= 0 ? { epoch, offset } : null;
 }

@@ -1,5 +1,4 @@
-import type { Position } from "./position";
-import { isFields, isId, numberOrNull, readCount, readPosition, text } from "./wirefields";
+import { isFields, isId, numberOrNull, readCount, text } from "./wirefields";
 
 /** How a bulk job stands. */
 export interface JobFrame {
@@ -17,10 +16,9 @@ export interface JobFrame {
   /** Recipients per second. */
   readonly rate: number | null;
   readonly etaSeconds: number | null;
-  readonly position: Position | null;
 }
 
-/** Read how a bulk job stands, from a frame or from the page; null when it is not one. */
+/** Read how a bulk job stands, from a publication or from the page; null when it is not one. */
 export function readJob(value: unknown): JobFrame | null {
   if (!isFields(value) || !isId(value.id) || typeof value.state !== "string") return null;
   return {
@@ -37,6 +35,5 @@ export function readJob(value: unknown): JobFrame | null {
     percent: numberOrNull(value.percent) ?? 0,
     rate: numberOrNull(value.rate),
     etaSeconds: numberOrNull(value.eta_seconds),
-    position: readPosition(value),
   };
 }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   changeNotifications,
+  isSignedIn,
   openAnnouncements,
   readInbox,
-  roomPosition,
   seeAnnouncement,
 } from "../src/api";
 import { notification } from "./samples";
@@ -20,26 +20,21 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-describe("how far a room is", () => {
-  test("costs one message", async () => {
-    const fetched = answer(200, { messages: [], position: "e1.7", more: false });
-    expect(await roomPosition("lobby")).toEqual({ epoch: "e1", offset: 7 });
-    expect(fetched.mock.calls[0]?.[0]).toBe("/api/v1/rooms/lobby/messages?limit=1");
+describe("whether the reader is signed in", () => {
+  test.each([
+    [200, true],
+    [401, false],
+    [500, null],
+    [429, null],
+  ])("%i: %s", async (status, expected) => {
+    const fetched = answer(status, {});
+    expect(await isSignedIn()).toBe(expected);
+    expect(fetched.mock.calls[0]?.[0]).toBe("/api/v1/session");
   });
 
-  test.each([429, 500, 502, 503])("%i: somebody is there, and cannot say", async (status) => {
-    answer(status, {});
-    expect(await roomPosition("lobby")).toBeNull();
-  });
-
-  test.each([401, 403, 404])("%i: the connection will be told why", async (status) => {
-    answer(status, {});
-    await expect(roomPosition("lobby")).rejects.toMatchObject({ status });
-  });
-
-  test("no answer", async () => {
+  test("no answer says nothing", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
-    await expect(roomPosition("lobby")).rejects.toMatchObject({ status: 0 });
+    expect(await isSignedIn()).toBeNull();
   });
 });
 

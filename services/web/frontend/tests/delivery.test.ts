@@ -1,21 +1,32 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { SIGNED_OUT } from "../src/closecodes";
-import type { Status } from "../src/connection";
+import { CommandError, type Status } from "../src/connection";
 import { Delivery } from "../src/delivery";
+import type { Position } from "../src/position";
 import { Cabinet } from "../src/storage";
 import { message } from "./samples";
 
+const place = (offset: number): Position => ({ epoch: "e1", offset });
+
 function setUp(stored: string | null = null) {
-  const state = { stored, drawn: 0, reconnected: 0, sent: [] as string[] };
-  const connection = {
-    status: { state: "online" } as Status,
-    publish: (text: string) => {
+  const state = { stored, drawn: 0, restarted: 0, sent: [] as string[] };
+  const answers: ((answer: Position | CommandError) => Promise<void>)[] = [];
+  let position = place(0);
+  const line = {
+    position: () => position,
+    send: (text: string) => {
       expect(state.stored, "what leaves is written down already").toContain(text);
       state.sent.push(text);
-      return true;
+      return new Promise<Position>((resolve, reject) => {
+        answers.push(async (answer) => {
+          if (answer instanceof CommandError) reject(answer);
+          else resolve(answer);
+          await vi.advanceTimersByTimeAsync(0);
+        });
+      });
     },
-    reconnect: () => {
-      state.reconnected += 1;
+    restart: () => {
+      state.restarted += 1;
     },
   };
   const storage = {
@@ -31,17 +42,24 @@ function setUp(stored: string | null = null) {
   } as unknown as Storage;
   const cabinet = new Cabinet(1, { local: () => storage, session: () => storage });
   const drawer = cabinet.drawer("session", "unsent:lobby");
-  const delivery = new Delivery(connection, drawer, "alice", () => {
+  const delivery = new Delivery(line, drawer, "alice", () => {
     state.drawn += 1;
   });
-  const turn = (status: Status) => {
-    connection.status = status;
-    delivery.onStatus(status);
+  const turn = (status: Status["state"]) =>
+    delivery.onStatus(
+      status === "refused" ? { state: status, refusal: SIGNED_OUT } : { state: status },
+    );
+  turn("online");
+  const reach = (offset: number) => {
+    position = place(offset);
+    delivery.advance();
   };
-  return { delivery, state, turn, cabinet };
+  return { delivery, state, turn, cabinet, answers, reach };
 }
 
 const texts = (delivery: Delivery) => delivery.pending.map(({ text }) => text);
+const states = (delivery: Delivery) => delivery.pending.map(({ state }) => state);
+const lost = (code = 11) => new CommandError(code, "connection closed");
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -59,15 +77,35 @@ test("a message is written down before `send` returns, and the draft may go", ()
 });
 
 describe("a confirmed message", () => {
-  test("is let go of without being drawn: a page out of sight draws nothing", () => {
-    const { delivery, state } = setUp();
+  test("is let go of without being drawn: a page out of sight draws nothing", async () => {
+    const { delivery, state, answers } = setUp();
     delivery.send("hello", "c1");
     delivery.acknowledge([message(7, { clientId: "c1" })]);
+    await answers[0]?.(place(1));
     expect(delivery.pending).toEqual([]);
     expect(state.stored).toBeNull();
     vi.advanceTimersByTime(60_000);
     delivery.tick();
-    expect([state.sent, state.reconnected]).toEqual([["hello"], 0]);
+    expect([state.sent, state.restarted]).toEqual([["hello"], 0]);
+  });
+
+  test("stays on the page until it is among the room's messages", async () => {
+    const { delivery, answers, reach } = setUp();
+    delivery.send("hello", "c1");
+    await answers[0]?.(place(8));
+    expect(states(delivery)).toEqual(["stored"]);
+    reach(7);
+    expect(texts(delivery)).toEqual(["hello"]);
+    reach(8);
+    expect(texts(delivery)).toEqual([]);
+  });
+
+  test("that was stored by an earlier attempt is in its place already", async () => {
+    const { delivery, state, answers, reach } = setUp();
+    reach(12);
+    delivery.send("hello", "c1");
+    await answers[0]?.(place(8));
+    expect([texts(delivery), state.stored]).toEqual([[], null]);
   });
 
   test("makes room for the next ones", () => {
@@ -90,65 +128,66 @@ describe("a confirmed message", () => {
 test("what an earlier load left is sent, unless the page's history has it", () => {
   const stored = JSON.stringify([
     { clientId: "c1", text: "arrived", createdAt: 0, state: "sent", problem: null },
-    { clientId: "c2", text: "did not", createdAt: 0, state: "sent", problem: null },
+    { clientId: "c2", text: "did not", createdAt: 0, state: "stored", problem: null },
   ]);
-  const { delivery, state, turn } = setUp(stored);
-  turn({ state: "connecting" });
+  const { delivery, state, turn } = setUp();
+  turn("connecting");
+  delivery.unsent.restore(stored);
   delivery.acknowledge([message(7, { clientId: "c1" })]);
-  turn({ state: "online" });
+  turn("online");
   expect(state.sent).toEqual(["did not"]);
 });
 
-test("a break sends it all again", () => {
-  const { delivery, state, turn } = setUp();
-  delivery.send("hello", "c1");
-  turn({ state: "offline", retryAt: null });
-  turn({ state: "online" });
-  expect(state.sent).toEqual(["hello", "hello"]);
+test("a break sends it all again, in order", async () => {
+  const { delivery, state, turn, answers } = setUp();
+  delivery.send("one", "c1");
+  delivery.send("two", "c2");
+  turn("offline");
+  await answers[0]?.(lost());
+  await answers[1]?.(lost());
+  expect(state.sent).toEqual(["one", "two"]);
+  turn("online");
+  expect(state.sent).toEqual(["one", "two", "one", "two"]);
+  expect(state.restarted).toBe(0);
 });
 
-test("a confirmation that does not come makes a new connection", () => {
-  const { delivery, state } = setUp();
+test("an answer that does not come makes a new connection", async () => {
+  const { delivery, state, answers } = setUp();
   delivery.send("hello", "c1");
-  vi.advanceTimersByTime(10_000);
-  delivery.tick();
-  expect(state.reconnected).toBe(1);
+  await answers[0]?.(lost(1));
+  expect(state.restarted).toBe(1);
 });
 
-test("when the reader is signed out, messages fail and nothing stays in the browser", () => {
-  const { delivery, state, turn, cabinet } = setUp();
-  turn({ state: "offline", retryAt: null });
+test("when the reader is signed out, messages fail and nothing stays in the browser", async () => {
+  const { delivery, state, turn, cabinet, answers } = setUp();
+  delivery.send("on its way", "c0");
+  turn("offline");
   delivery.send("hello", "c1");
   cabinet.lock();
   state.stored = null;
-  turn({ state: "refused", refusal: SIGNED_OUT });
-  expect(delivery.pending[0]).toMatchObject({ state: "failed" });
+  turn("refused");
+  await answers[0]?.(lost());
+  expect(states(delivery)).toEqual(["failed", "failed"]);
   delivery.retry("c1");
   delivery.tick();
-  expect([state.stored, state.sent]).toEqual([null, []]);
+  expect([state.stored, state.sent]).toEqual([null, ["on its way"]]);
 });
 
 describe("errors", () => {
-  const error = { type: "error", message: "No.", clientId: "c1", retryAfterMs: null } as const;
-
-  test("a lasting one fails the message", () => {
-    const { delivery } = setUp();
+  test("a lasting one fails the message", async () => {
+    const { delivery, answers } = setUp();
     delivery.send("hello", "c1");
-    expect(delivery.onError({ ...error, code: 400 })).toBe(true);
+    await answers[0]?.(new CommandError(400, "No."));
     expect(delivery.pending[0]).toMatchObject({ state: "failed", problem: "No." });
   });
 
-  test("a temporary one sends it again", () => {
-    const { delivery, state } = setUp();
+  test("a temporary one sends it again a little later", async () => {
+    const { delivery, state, answers } = setUp();
     delivery.send("hello", "c1");
-    delivery.onError({ ...error, code: 111, retryAfterMs: 500 });
-    vi.advanceTimersByTime(1_000);
+    await answers[0]?.(new CommandError(111, "Slower.", true));
+    expect(state.sent).toEqual(["hello"]);
+    vi.advanceTimersByTime(2_000);
     delivery.tick();
     expect(state.sent).toEqual(["hello", "hello"]);
-  });
-
-  test("one that concerns no message is somebody else's to show", () => {
-    const { delivery } = setUp();
-    expect(delivery.onError({ ...error, code: 103, clientId: null })).toBe(false);
   });
 });

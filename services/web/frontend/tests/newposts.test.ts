@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { NewPosts } from "../src/newposts";
-import { readFrame } from "../src/wire";
+import { readPublication } from "../src/wire";
 
 function frame(id: number, kind: string, url = `/posts/${id}/`) {
-  const found = readFrame(JSON.stringify({ type: "notification", id, kind, title: "News", url }));
+  const found = readPublication({ type: "notification", id, kind, title: "News", url }, null);
   if (found?.type !== "notification") throw new Error("not a notification");
   return found;
 }

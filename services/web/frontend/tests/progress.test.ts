@@ -17,7 +17,6 @@ function job(fields: Partial<JobFrame> = {}): JobFrame {
     percent: 0,
     rate: null,
     etaSeconds: null,
-    position: null,
     ...fields,
   };
 }

@@ -45,11 +45,56 @@ test("only the confirmation removes a message", () => {
   expect(unsent.pending.map(({ clientId }) => clientId)).toEqual(["c1"]);
 });
 
-test("after a lost connection it is all sent again with the same client ids", () => {
+test("what may have been lost is sent again with the same client id", () => {
   const unsent = filled(2);
   unsent.take(0);
-  unsent.requeue();
+  unsent.requeue("c0");
+  unsent.requeue("c1");
   expect(unsent.take(5_000).map(({ clientId }) => clientId)).toEqual(["c0", "c1"]);
+});
+
+describe("a stored message", () => {
+  const stored = () => {
+    const unsent = filled(2);
+    unsent.take(0);
+    unsent.confirm("c0", { epoch: "e1", offset: 7 });
+    return unsent;
+  };
+  const left = (unsent: Unsent) => unsent.pending.map(({ clientId }) => clientId);
+
+  test("stays until the page has the log up to it", () => {
+    const unsent = stored();
+    expect(unsent.passed({ epoch: "e1", offset: 6 })).toBe(false);
+    expect(left(unsent)).toEqual(["c0", "c1"]);
+    expect(unsent.passed({ epoch: "e1", offset: 7 })).toBe(true);
+    expect(left(unsent)).toEqual(["c1"]);
+  });
+
+  test("makes room for the next ones, and is not sent again", () => {
+    const unsent = filled(21);
+    unsent.take(0);
+    unsent.confirm("c0", { epoch: "e1", offset: 7 });
+    unsent.requeue("c0");
+    expect(sent(unsent, 2_000)).toEqual(["m20"]);
+  });
+
+  test("of a log that was restored is sent again", () => {
+    const unsent = stored();
+    expect(unsent.passed({ epoch: "e2", offset: 9 })).toBe(true);
+    expect(sent(unsent, 2_000)).toEqual(["m0"]);
+  });
+
+  test("does not fail when nothing more can be sent", () => {
+    const unsent = stored();
+    unsent.failAll("No.");
+    expect(unsent.pending.map(({ state }) => state)).toEqual(["stored", "failed"]);
+  });
+
+  test("is sent again after a reload, with the same client id", () => {
+    const restored = new Unsent();
+    restored.restore(stored().serialize());
+    expect(restored.take(0).map(({ clientId }) => clientId)).toEqual(["c0", "c1"]);
+  });
 });
 
 describe("errors", () => {
@@ -78,16 +123,9 @@ describe("errors", () => {
     const unsent = filled(2);
     unsent.take(0);
     unsent.fail("c0", "Too long.");
-    unsent.requeue();
+    unsent.requeue("c0");
+    unsent.requeue("c1");
     expect(sent(unsent, 2_000)).toEqual(["m1"]);
-  });
-
-  test("an error without a client id concerns the oldest unconfirmed message", () => {
-    const unsent = filled(3);
-    expect(unsent.oldestSent).toBeNull();
-    unsent.take(0);
-    unsent.acknowledge("c0");
-    expect(unsent.oldestSent).toBe("c1");
   });
 
   test("a message can be discarded", () => {
@@ -96,14 +134,6 @@ describe("errors", () => {
     unsent.discard("c0");
     expect(unsent.pending).toEqual([]);
   });
-});
-
-test("a confirmation that does not come makes the connection doubtful", () => {
-  const unsent = filled(1);
-  expect(unsent.isOverdue(60_000)).toBe(false);
-  unsent.take(60_000);
-  expect(unsent.isOverdue(69_999)).toBe(false);
-  expect(unsent.isOverdue(70_000)).toBe(true);
 });
 
 describe("over a reload", () => {

@@ -1,21 +1,10 @@
 import { expect, test } from "vitest";
-import { readFrame } from "../src/wire";
+import { readPublication } from "../src/wire";
 import { readJob } from "../src/wirejob";
 import { readMessage } from "../src/wiremessage";
 
-const read = (value: unknown) => readFrame(JSON.stringify(value));
-
-test("the greeting carries positions, and broken ones are left out", () => {
-  const frame = read({
-    type: "connection_established",
-    message: "You are now connected!",
-    positions: { "chat:lobby": { epoch: "e1", offset: 7 }, "chat:den": { epoch: 1 } },
-  });
-  expect(frame).toEqual({
-    type: "connection_established",
-    positions: new Map([["chat:lobby", { epoch: "e1", offset: 7 }]]),
-  });
-});
+const place = { epoch: "e1", offset: 8 };
+const read = (value: unknown) => readPublication(value, place);
 
 test("a chat frame becomes a message with its position", () => {
   const frame = read({
@@ -25,8 +14,6 @@ test("a chat frame becomes a message with its position", () => {
     username: "bob",
     timestamp: "2026-11-22T16:00:00Z",
     client_id: "c1",
-    epoch: "e1",
-    offset: 8,
     later: "unknown keys are ignored",
   });
   expect(frame).toEqual({
@@ -40,7 +27,7 @@ test("a chat frame becomes a message with its position", () => {
       deleted: false,
       clientId: "c1",
     },
-    position: { epoch: "e1", offset: 8 },
+    position: place,
   });
 });
 
@@ -61,8 +48,6 @@ test("a notification frame carries the notification and the server's count", () 
     id: 7,
     timestamp: "2026-11-22T16:00:00Z",
     unread: 3,
-    epoch: "e1",
-    offset: 8,
   });
   expect(frame).toEqual({
     type: "notification",
@@ -76,7 +61,7 @@ test("a notification frame carries the notification and the server's count", () 
       timestamp: "2026-11-22T16:00:00Z",
     },
     unread: 3,
-    position: { epoch: "e1", offset: 8 },
+    position: place,
   });
 });
 
@@ -129,35 +114,35 @@ test("an announcement says until when it is shown", () => {
   expect(read({ type: "seen_announcement", id: 1 })).toEqual({
     type: "seen_announcement",
     id: 1,
-    position: null,
+    position: place,
   });
 });
 
-test("an error frame gives its pause in milliseconds", () => {
-  const frame = read({ type: "error", code: 111, message: "Slower.", retry_after: 0.25 });
-  expect(frame).toMatchObject({ code: 111, retryAfterMs: 250, clientId: null });
+test("a crowd has two numbers", () => {
+  const counted = { type: "presence", num_clients: 240, num_users: 201 };
+  expect(read(counted)).toEqual({ type: "presence", clients: 240, users: 201 });
+  expect(read({ ...counted, num_users: "201" })).toBeNull();
 });
 
-test("an unknown publication still has its place", () => {
-  expect(read({ type: "redacted", epoch: "e1", offset: 3 })).toEqual({
-    type: "other",
-    position: { epoch: "e1", offset: 3 },
-  });
+test("who is typing has a name", () => {
+  expect(read({ type: "typing", username: "bob" })).toEqual({ type: "typing", username: "bob" });
+  expect(read({ type: "typing" })).toBeNull();
 });
 
 test.each([
-  "",
-  "not json",
-  "[]",
-  "null",
-  "7",
-  '{"type":"chat","id":"12","message":"x"}',
-  '{"type":"chat","id":12}',
-  '{"type":"news"}',
-  '{"type":"deleted"}',
-  '{"type":"announcement","id":null}',
-  '{"type":"notification","id":1}',
-  '{"type":"notification","id":"1","title":"x"}',
-  '{"type":"seen_announcement"}',
-  '{"type":"job","id":1}',
-])("%j says nothing", (text) => expect(readFrame(text)).toBeNull());
+  undefined,
+  null,
+  7,
+  "not an object",
+  [],
+  { type: "redacted" },
+  { type: "chat", id: "12", message: "x" },
+  { type: "chat", id: 12 },
+  { type: "news" },
+  { type: "deleted" },
+  { type: "announcement", id: null },
+  { type: "notification", id: 1 },
+  { type: "notification", id: "1", title: "x" },
+  { type: "seen_announcement" },
+  { type: "job", id: 1 },
+])("%j says nothing", (value) => expect(read(value)).toBeNull());
