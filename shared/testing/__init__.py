@@ -16,12 +16,19 @@ from __future__ import annotations
 from shared.testing.assertions import assert_publishes
 from shared.testing.cases import RealtimeAssertions, RealtimeTestCase
 from shared.testing.client import RealtimeClient
-from shared.testing.exceptions import CommandRefused, Disconnected, NeverSubscribed
+from shared.testing.exceptions import (
+    CommandRefused,
+    Disconnected,
+    MadeTooEarly,
+    NeverSubscribed,
+)
 from shared.testing.subscriptions import Resumed, Unsubscribed
+from shared.testing.together import publish_together
 
 __all__ = [
     "CommandRefused",
     "Disconnected",
+    "MadeTooEarly",
     "NeverSubscribed",
     "RealtimeAssertions",
     "RealtimeClient",
@@ -29,4 +36,5 @@ __all__ = [
     "Resumed",
     "Unsubscribed",
     "assert_publishes",
+    "publish_together",
 ]

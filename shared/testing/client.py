@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.accounts.access import is_active
-from shared.accounts.commands import Suspended, call_as, publish_as
+from shared.accounts.commands import call_as, publish_as
 from shared.accounts.keys import digest_of
+from shared.presence.clients import ClientInfo
 from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
 from shared.realtime.history import recover
-from shared.realtime.namespaces import namespace_of
+from shared.realtime.namespaces import namespace_for_clients
 from shared.realtime.positions import Position
+from shared.realtime.refusals import as_refusal
 from shared.testing.connection import BANNED, LOST, Connection, may_subscribe
-from shared.testing.exceptions import CommandRefused, Disconnected, NeverSubscribed
+from shared.testing.exceptions import Disconnected, MadeTooEarly, NeverSubscribed
 from shared.testing.subscriptions import Resumed, Subscription, Unsubscribed, as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
     from shared.accounts.models import User
+
 
 __all__ = ["RealtimeClient"]
 
@@ -38,9 +41,6 @@ class RealtimeClient:
         assert client.received("poll:lunch") == [{"type": "vote", ...}]
 
     It hears `user:<id>` and `announcements:all` without asking, as every client does.
-
-    Attributes:
-        name: the connection's id, as the server API knows it.
     """
 
     def __init__(self, user: AbstractUser, *, session_key: str = "") -> None:
@@ -55,9 +55,12 @@ class RealtimeClient:
         Raises:
             Disconnected: the user is suspended (4503) or was deleted (3501).
         """
-        self.name = str(uuid.uuid4())
         session = digest_of(session_key) if session_key else ""
-        self._connection = Connection(self.name, user.pk, session)
+        self._connection = Connection(user.pk, session)
+
+    def __deepcopy__(self, memo: object) -> RealtimeClient:
+        # Django copies for each test what `setUpTestData` makes.
+        raise MadeTooEarly
 
     # -- commands --
 
@@ -70,12 +73,12 @@ class RealtimeClient:
                 129th (106).
             Disconnected: the connection is closed, or the user is suspended (4503).
         """
-        user = self._speaker()
         connection = self._connection
+        user = connection.speaker()
         if not is_active(user):
             raise connection.close(BANNED)
         with self._answered():
-            namespace_of(channel)
+            namespace_for_clients(channel)
             if channel in connection.subscriptions:
                 raise Refused(ErrorCode.ALREADY_SUBSCRIBED, f"{channel} is heard already.")
             if len(connection.subscriptions) >= _MOST_SUBSCRIPTIONS:
@@ -86,7 +89,7 @@ class RealtimeClient:
 
     def unsubscribe(self, channel: str) -> None:
         """Hear a channel no longer; one that is not heard changes nothing."""
-        self._speaker()
+        self._connection.speaker()
         self._connection.end(channel, Unsubscribed(0, "unsubscribe called"))
 
     def publish(self, channel: str, data: Mapping[str, Any]) -> None:
@@ -97,12 +100,12 @@ class RealtimeClient:
             CommandRefused: unknown (102, 107), not allowed (103), or what the namespace says.
             Disconnected: the connection is closed.
         """
-        user, told = self._speaker(), as_json(data)
+        user, told = self._connection.speaker(), as_json(data)
         with self._answered():
-            namespace_of(channel)
+            namespace_for_clients(channel)
             if not isinstance(told, dict):
                 raise Refused(ErrorCode.BAD_REQUEST, "data is a JSON object")
-            publish_as(user, channel, told)
+            publish_as(user, channel, told, ClientInfo(self.name, str(user.pk)))
 
     def rpc(self, method: str, data: Any = None) -> Any:
         """
@@ -112,9 +115,9 @@ class RealtimeClient:
             CommandRefused: there is none of this name (104), or what the method says.
             Disconnected: the connection is closed.
         """
-        user = self._speaker()
+        user = self._connection.speaker()
         with self._answered():
-            return as_json(call_as(user, method, as_json(data)))
+            return json.loads(call_as(user, method, as_json(data)))
 
     # -- going and coming back --
 
@@ -144,14 +147,22 @@ class RealtimeClient:
             if each.is_server_side and channel not in connection.own_channels:
                 # A server made it for the connection that is gone.
                 connection.end(channel, Unsubscribed(0, "server subscription not found"))
-            elif not may_subscribe(connection.user, channel):
-                code = ErrorCode.PERMISSION_DENIED
-                connection.end(channel, Unsubscribed(int(code), "permission denied"))
+            elif refusal := _refusal(connection.user, channel):
+                connection.end(channel, Unsubscribed(int(refusal.code), refusal.message))
             else:
                 resumed[channel] = each.resume(recover(channel, each.position))
+        for channel in connection.own_channels:
+            if channel not in connection.subscriptions:
+                # One that had ended: clients forget where they were in it, and get it again.
+                resumed[channel] = connection.add(channel, is_server_side=True)
         return resumed
 
     # -- what has come of it --
+
+    @property
+    def name(self) -> str:
+        """The connection's id, as the server API knows it; another one after each reconnect."""
+        return self._connection.name
 
     @property
     def disconnected(self) -> Disconnected | None:
@@ -173,6 +184,15 @@ class RealtimeClient:
             NeverSubscribed: so that a name that is misspelt does not look like silence.
         """
         return list(self._subscription(channel).received)
+
+    def speakers(self, channel: str) -> list[str | None]:
+        """
+        Return the user's id, as text, of whose client said each of what `received` returns.
+
+        None where clients are not told: of what a server said, and in channels with history, whose
+        data says it. Raises as `received`.
+        """
+        return list(self._subscription(channel).speakers)
 
     def position(self, channel: str) -> Position:
         """Return the place of what it heard last. Raises as `received`."""
@@ -199,18 +219,19 @@ class RealtimeClient:
             return connection.ended[channel][0]
         raise NeverSubscribed(channel, sorted({*connection.subscriptions, *connection.ended}))
 
-    def _speaker(self) -> User:
-        """Return the user as the connection has them, after all that has come meanwhile."""
-        if (over := self.disconnected) is not None:
-            # A fresh one, as each raise adds to an exception's traceback.
-            raise Disconnected(over.code, over.reason)
-        return self._connection.user
-
     @contextmanager
     def _answered(self) -> Iterator[None]:
         try:
             yield
         except RealtimeError as error:
-            if isinstance(error, Suspended):
-                self._connection.close(BANNED)
-            raise CommandRefused.of(error) from error
+            raise self._connection.answer(error) from error
+
+
+def _refusal(user: User, channel: str) -> Refused | None:
+    """Return with what a user is not let in again; None where they are."""
+    try:
+        if may_subscribe(user, channel):
+            return None
+    except RealtimeError as error:
+        return as_refusal(error)
+    return Refused(ErrorCode.PERMISSION_DENIED, "permission denied")

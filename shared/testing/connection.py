@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.accounts.commands import Suspended
+from shared.accounts.hearing import may_hear_each, own_channels
 from shared.accounts.models import User
 from shared.accounts.namespaces import REVOCATIONS
 from shared.broker.wire import Published
-from shared.notifications.namespaces import ANNOUNCEMENTS, user_channel
 from shared.realtime import controls
 from shared.realtime.controls import (
     CONTROLS,
@@ -20,10 +22,11 @@ from shared.realtime.controls import (
     Subscribe,
     Unsubscribe,
 )
+from shared.realtime.exceptions import RealtimeError, Refused
 from shared.realtime.history import recover
-from shared.realtime.namespaces import namespace_of
 from shared.realtime.positions import Position
-from shared.testing.exceptions import Disconnected
+from shared.realtime.prefixes import is_private
+from shared.testing.exceptions import CommandRefused, Disconnected
 from shared.testing.journal import Journal
 from shared.testing.subscriptions import Resumed, Subscription, Unsubscribed
 
@@ -35,6 +38,8 @@ BANNED = (4503, "account suspended")
 _EXPIRED = (3005, "connection expired")
 _BAD_REQUEST = (3501, "bad request")
 _NOT_ALLOWED = (3507, "permission denied")
+# And subscriptions.
+_UNSUBSCRIBED = (2000, "server unsubscribe")
 
 
 class Connection:
@@ -42,27 +47,26 @@ class Connection:
     One client's; it may be opened again after its end, and goes on where it was.
 
     Attributes:
+        name: its id; another one each time it is opened.
         user: who it is, as the database had them when it was opened.
+        own_channels: what it hears without asking, as namespaces said when it was opened.
         subscriptions: what it hears, or will resume, by channel.
         ended: subscriptions that are over, with what they received, and how they ended.
         over: how it ended; None while it is open.
     """
 
-    def __init__(self, name: str, user_id: int, session: str) -> None:
+    def __init__(self, user_id: int, session: str) -> None:
         """
         Open it.
 
         Args:
-            name: its id.
             user_id: of the account.
             session: what the session is known by that it is opened with; "" for none.
 
         Raises:
             Disconnected: it is refused.
         """
-        self._ids = (str(user_id), name, session)
-        self._user_id = user_id
-        self.own_channels = (user_channel(user_id), ANNOUNCEMENTS)
+        self._user_id, self._session = user_id, session
         self.subscriptions: dict[str, Subscription] = {}
         self.ended: dict[str, tuple[Subscription, Unsubscribed]] = {}
         self.over: Disconnected | None = None
@@ -84,8 +88,10 @@ class Connection:
             raise self.close(_BAD_REQUEST)
         if not user.is_active:
             raise self.close(BANNED)
+        self.own_channels = own_channels(user)
         if not all(may_subscribe(user, channel) for channel in self.own_channels):
             raise self.close(_NOT_ALLOWED)
+        self.name = str(uuid.uuid4())
         self.user, self._journal, self.over = user, journal, None
 
     def close(self, how: tuple[int, str]) -> Disconnected:
@@ -99,7 +105,9 @@ class Connection:
         """Hear a channel from now on, or since a position."""
         self.ended.pop(channel, None)
         recovery = recover(channel, since)
-        subscription = Subscription(channel, recovery.head, is_server_side)
+        subscription = Subscription(
+            channel, recovery.head if since is None else since, is_server_side
+        )
         self.subscriptions[channel] = subscription
         if since is None:
             return Resumed(channel, recovered=False, missed=[], position=recovery.head)
@@ -122,13 +130,54 @@ class Connection:
             elif (subscription := self.subscriptions.get(published.channel)) is not None:
                 subscription.take(published)
 
+    def speaker(self) -> User:
+        """
+        Return who is at its end, after all that has come meanwhile.
+
+        Raises:
+            Disconnected: it is over.
+        """
+        self.hear()
+        if (over := self.over) is not None:
+            # A fresh one, as each raise adds to an exception's traceback.
+            raise Disconnected(over.code, over.reason)
+        return self.user
+
+    def answer(self, error: RealtimeError) -> CommandRefused:
+        """Return what its client is told of an error; who is suspended goes."""
+        if isinstance(error, Suspended):
+            self.close(BANNED)
+        return CommandRefused.of(error)
+
     def _heed(self, revocation: Mapping[str, Any]) -> None:
-        if revocation["user"] == self._user_id:
-            code, reason = revocation["code"], revocation["reason"]
-            self.close(BANNED if code == BANNED[0] else (code, reason))
+        match revocation:
+            case {"type": "recheck"}:
+                if self._user_id in revocation.get("users", [self._user_id]):
+                    self._recheck()
+            case {"user": self._user_id, "code": code, "reason": reason}:
+                self.close(BANNED if code == BANNED[0] else (code, reason))
+
+    def _recheck(self) -> None:
+        """End what the user may not hear anymore."""
+        user = User.objects.filter(pk=self._user_id, is_active=True).first()
+        if user is None:
+            self.close(BANNED)
+            return
+        self.user = user
+        for channel, each in tuple(self.subscriptions.items()):
+            # What a server has made is its own business.
+            is_made = each.is_server_side and channel not in self.own_channels
+            if is_made:
+                continue
+            try:
+                is_lost = not may_subscribe(user, channel)
+            except Refused:
+                is_lost = True
+            if is_lost:
+                self.end(channel, Unsubscribed(*_UNSUBSCRIBED))
 
     def _obey(self, control: Control, coming: Iterable[Published]) -> None:
-        if not control.meets(*self._ids):
+        if not control.meets(str(self._user_id), self.name, self._session):
             return
         match control:
             case Disconnect(code=code, reason=reason):
@@ -150,7 +199,8 @@ class Connection:
 
 def may_subscribe(user: User, channel: str) -> bool:
     """Ask as the gateway does, of whom many may arrive together."""
-    [answer] = namespace_of(channel).can_subscribe_each([(user, channel)])
+    [answer] = may_hear_each([(user, channel)])
     if isinstance(answer, Exception):
         raise answer
-    return bool(answer)
+    # A private channel needs a token, and clients of the kit show none.
+    return bool(answer) and not is_private(channel)

@@ -6,24 +6,15 @@ What a client of the test kit runs into.
     RealtimeError
     +-- Disconnected        the connection is closed, and nothing can be sent over it
     +-- NeverSubscribed     the test asks about a channel that the client never heard
+    +-- MadeTooEarly        the client was made before the test, in which it would hear nothing
 """
 
 from __future__ import annotations
 
-import re
+from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
+from shared.realtime.refusals import as_refusal
 
-from shared.realtime.exceptions import (
-    ErrorCode,
-    InvalidChannel,
-    RealtimeError,
-    Refused,
-    UnknownNamespace,
-)
-
-__all__ = ["CommandRefused", "Disconnected", "NeverSubscribed"]
-
-# A name without a namespace before a colon.
-_NAMELESS = re.compile(r"[!-9;-~]{1,255}")
+__all__ = ["CommandRefused", "Disconnected", "MadeTooEarly", "NeverSubscribed"]
 
 
 class CommandRefused(Refused):
@@ -31,7 +22,7 @@ class CommandRefused(Refused):
     The error with which a command was answered.
 
     Attributes:
-        code: of the protocol below 400, ours from there on.
+        code: of the protocol below 400, ours or the app's from there on.
         message: what the client is told.
         field: the key to change, if it is one key's fault.
     """
@@ -39,20 +30,13 @@ class CommandRefused(Refused):
     @classmethod
     def of(cls, error: RealtimeError) -> CommandRefused:
         """Return what a client is told of an error of the log or of a namespace."""
-        match error:
-            case Refused(code=code, message=message, field=field):
-                return cls(code, message, field=field)
-            case InvalidChannel(channel=channel) if not _NAMELESS.fullmatch(channel):
-                return cls(ErrorCode.BAD_REQUEST, str(error))
-            case InvalidChannel() | UnknownNamespace():
-                return cls(ErrorCode.UNKNOWN_CHANNEL, str(error))
-            case _:
-                return cls(ErrorCode.BAD_REQUEST, str(error))
+        refusal = as_refusal(error)
+        return cls(refusal.code, refusal.message, field=refusal.field)
 
     def __str__(self) -> str:
-        kind = self.code.name.lower().replace("_", " ")
-        where = f" (field {self.field!r})" if self.field else ""
-        return f"error {int(self.code)}, {kind}: {self.message}{where}"
+        code, where = self.code, f" (field {self.field!r})" if self.field else ""
+        kind = f", {code.name.lower().replace('_', ' ')}" if isinstance(code, ErrorCode) else ""
+        return f"error {int(code)}{kind}: {self.message}{where}"
 
 
 class Disconnected(RealtimeError):
@@ -87,3 +71,13 @@ class NeverSubscribed(RealtimeError):
 
     def __str__(self) -> str:
         return f"Never subscribed to {self.channel!r}, only to {', '.join(self.heard)}."
+
+
+class MadeTooEarly(RealtimeError):
+    """A client of `setUpTestData` or `setUpClass`: in a test nothing would seem committed to it."""
+
+    def __str__(self) -> str:
+        return (
+            "A client hears what is published in the test that makes it, and no other: make it in "
+            "setUp or in the test itself, not in setUpTestData or setUpClass."
+        )

@@ -10,6 +10,7 @@ from django.db import connection
 
 from shared.broker.wire import Published
 from shared.realtime.outgoing import Outgoing, watch
+from shared.testing.exceptions import MadeTooEarly
 
 __all__ = ["Journal"]
 
@@ -31,6 +32,7 @@ class Journal:
         # The savepoints around this journal, which no test leaves before its end; None outside of
         # any transaction, where only a commit counts.
         self._around = frozenset(connection.savepoint_ids) if connection.in_atomic_block else None
+        self._tests = _tests()
         watch(self)
 
     def see(self, outgoing: Outgoing) -> None:
@@ -38,7 +40,15 @@ class Journal:
         self._arriving.append(outgoing)
 
     def take(self) -> list[Published]:
-        """Return what was heard since this was called last."""
+        """
+        Return what was heard since this was called last.
+
+        Raises:
+            MadeTooEarly: a test has begun since this journal was, so that its savepoint would look
+                like one that the test has opened itself, and never leaves.
+        """
+        if _tests() > self._tests:
+            raise MadeTooEarly
         while self._arriving:
             self._waiting.append(self._arriving.popleft())
         closed = self._closed()
@@ -59,6 +69,13 @@ class Journal:
         # Django keeps what to do after the commit with the savepoints around it, by which it drops
         # what is rolled back: the first and second member of an entry.
         return {id(each[1]) for each in connection.run_on_commit if not opened & set(each[0])}
+
+
+def _tests() -> int:
+    """Count the transactions and savepoints that Django's test cases have open here."""
+    # Django knows, and django-stubs does not.
+    blocks = connection.atomic_blocks
+    return sum(block._from_testcase for block in blocks)  # type: ignore[attr-defined]
 
 
 def _flat(several: Iterable[Outgoing]) -> list[Published]:

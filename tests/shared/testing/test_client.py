@@ -9,12 +9,13 @@ from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from shared.accounts.actions import do_ban, do_deactivate, do_delete_user, do_unban
+from shared.accounts.actions import do_ban, do_deactivate, do_delete_user, do_recheck, do_unban
 from shared.accounts.models import User
 from shared.chat.actions import do_add_member, do_remove_member, do_send_message
 from shared.chat.models import ChatRoom
 from shared.notifications.actions import do_announce
 from shared.notifications.namespaces import user_channel
+from shared.realtime import namespaces
 from shared.realtime.actions import do_control
 from shared.realtime.controls import Disconnect, Refresh, Subscribe
 from shared.realtime.exceptions import ErrorCode
@@ -57,6 +58,7 @@ class TestHearing:
         early, late = RealtimeClient(alice), RealtimeClient(alice)
         early.subscribe("tick:x")
         RealtimeClient(bob).publish("tick:x", {"n": 1})
+        assert early.speakers("tick:x") == [str(bob.pk)]
         late.subscribe("tick:x")
         RealtimeClient(bob).publish("tick:x", {"n": 2})
         assert early.received("tick:x") == [{"n": 1}, {"n": 2}]
@@ -136,7 +138,7 @@ class TestCommands:
             ("poll:\u0663", 107),
             ("user:0", 103),
             ("chat:missing", 103),
-            ("revocations:all", 103),
+            ("revocations:all", 102),
             ("announcements:all", 105),
         ],
     )
@@ -288,4 +290,31 @@ class TestEnds:
         do_control(Refresh(user=who, expired=True))
         assert first.disconnected is not None
         assert first.disconnected.code == 3005
+        assert other.disconnected is None
+
+    def test_lost_permission(
+        self, alice: User, bob: User, staff: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the user may not hear anymore ends, but for what a server has made."""
+        monkeypatch.setattr(
+            namespaces.named("poll"), "can_subscribe", lambda user, _: user.is_staff
+        )
+        User.objects.filter(pk=alice.pk).update(is_staff=True)
+        client, other = RealtimeClient(alice), RealtimeClient(staff)
+        for each in (client, other):
+            each.subscribe(BEST)
+        do_control(Subscribe(user=str(alice.pk), channel="poll:made"))
+        alice.refresh_from_db()
+        alice.is_staff = False
+        alice.save()
+        do_vote(bob, "best", "yes")
+        assert client.unsubscribed(BEST) == (2000, "server unsubscribe")
+        assert choices(client) == []
+        assert "poll:made" in client.subscriptions
+        assert choices(other) == ["yes"]
+        do_recheck(None)
+        assert client.disconnected is None
+        User.objects.filter(pk=alice.pk).update(is_active=False)
+        do_recheck([alice.pk])
+        assert client.disconnected is not None
         assert other.disconnected is None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.gateway.runtime import Gateway
-from shared.accounts.actions import do_ban
+from shared.accounts.actions import do_ban, do_recheck
 from shared.accounts.models import User
 from shared.chat.models import ChatRoom
-from shared.realtime import deployment
+from shared.realtime import deployment, namespaces, rpc
+from shared.realtime.exceptions import Refused
 from shared.realtime.streams import clear
 from shared.testing import CommandRefused, RealtimeClient
 from tests.gateway.centrifuge.peer import CentrifugePeer
@@ -144,3 +146,72 @@ async def test_coming_back(
         ended = await run(lambda: client.disconnected)
         assert ended is not None
         assert (ended.code, ended.reason) == (code, reason)
+
+
+async def test_refusals_of_an_app(
+    gateway: Gateway, bob: User, cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever code a hook or a method refuses with is told, and the connection stays."""
+
+    def refuse(*_: Any) -> Any:
+        raise Refused(450, "No.")
+
+    monkeypatch.setattr(namespaces.named("poll"), "can_subscribe", refuse)
+    monkeypatch.setattr(rpc, "_methods", {"app.refuse": refuse})
+    client = await gateway.database.run(RealtimeClient, bob)
+    told: list[tuple[int, str]] = []
+
+    def commands() -> None:
+        for command in (lambda: client.subscribe(BEST), lambda: client.rpc("app.refuse")):
+            with pytest.raises(CommandRefused) as refusal:
+                command()
+            told.append((refusal.value.code, refusal.value.message))
+
+    async with CentrifugePeer(cookie_of(bob)) as peer:
+        answers = [
+            await peer.ask("subscribe", channel=BEST),
+            await peer.ask("rpc", method="app.refuse"),
+        ]
+    assert [each["error"] for each in answers] == [{"code": 450, "message": "No."}] * 2
+    await gateway.database.run(commands)
+    assert told == [(450, "No.")] * 2
+
+
+async def test_answers_of_an_app(
+    gateway: Gateway, bob: User, cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have the same JSON; what is none is a mistake, and no frame."""
+    answer: Any = None
+    monkeypatch.setattr(rpc, "_methods", {"app.answer": lambda user, data: answer})
+    client = await gateway.database.run(RealtimeClient, bob)
+    async with CentrifugePeer(cookie_of(bob)) as peer:
+        for each in (None, {"when": datetime(2026, 1, 2, tzinfo=UTC), "text": "é\n\u2028"}, [1.5]):
+            answer = each
+            told = (await peer.ask("rpc", method="app.answer"))["rpc"].get("data")
+            assert await gateway.database.run(client.rpc, "app.answer") == told
+        assert told == [1.5]
+        for each in (float("nan"), object(), "\ud800"):
+            answer = each
+            error = (await peer.ask("rpc", method="app.answer"))["error"]
+            assert (error["code"], error["temporary"]) == (100, True)
+            with pytest.raises(TypeError):
+                await gateway.database.run(client.rpc, "app.answer")
+
+
+async def test_refused_when_it_is_asked_again(
+    gateway: Gateway, bob: User, cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook that says why somebody may not hear a channel anymore ends the subscription."""
+
+    def refuse(*_: Any) -> Any:
+        raise Refused(450, "No.")
+
+    client = await gateway.database.run(RealtimeClient, bob)
+    async with CentrifugePeer(cookie_of(bob)) as peer:
+        await peer.ask("subscribe", channel=BEST)
+        await gateway.database.run(client.subscribe, BEST)
+        monkeypatch.setattr(namespaces.named("poll"), "can_subscribe", refuse)
+        await gateway.database.run(do_recheck, [bob.pk])
+        told = (await peer.push())["unsubscribe"]
+        ended = await gateway.database.run(client.unsubscribed, BEST)
+        assert ended == (told["code"], told["reason"]) == (2000, "server unsubscribe")

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -43,6 +43,7 @@ def say(part: object, channel: str) -> list[int]:
 
 
 class TestBlocks(TestCase):
+    @settings(deadline=None)
     @given(parts=st.lists(BLOCKS, max_size=4), channel=st.sampled_from(["poll:x", "tick:x"]))
     def test_what_is_left(self, parts: list[object], channel: str) -> None:
         """Whatever is nested and rolled back, a journal and a client have what the log has."""

@@ -10,9 +10,11 @@ from django.db import transaction
 from shared.accounts.models import User
 from shared.chat.actions import do_add_member, do_delete_message, do_send_message
 from shared.chat.models import ChatRoom, Membership
+from shared.notifications.actions import do_announce
+from shared.notifications.namespaces import user_channel
 from shared.realtime import deployment, retention
 from shared.realtime.actions import do_control, do_publish_each
-from shared.realtime.controls import Subscribe
+from shared.realtime.controls import Subscribe, Unsubscribe
 from shared.realtime.drafts import Draft, Entry, encode_data
 from shared.realtime.history import RECOVERY_PUBLICATIONS, history
 from shared.realtime.positions import Position
@@ -130,6 +132,25 @@ def test_too_much(alice: User, bob: User, lobby: ChatRoom) -> None:
     assert len(second.missed) == RECOVERY_PUBLICATIONS
 
 
+def test_more_than_is_kept(alice: User) -> None:
+    """What a namespace promises to keep is given, and one more is not, trimmed or not yet."""
+    clients = [RealtimeClient(alice), RealtimeClient(alice)]
+    first = do_vote(alice, "best", "yes")
+    for client in clients:
+        client.subscribe(BEST)
+        client.drop()
+        do_vote(alice, "best", "no")
+    for _ in range(99):
+        do_vote(alice, "best", "yes")
+    one_more, all_of_it = (client.reconnect()[BEST] for client in clients)
+    assert (one_more.recovered, one_more.missed) == (False, [])
+    assert (all_of_it.recovered, len(all_of_it.missed)) == (True, 100)
+    page = RealtimeClient(alice)
+    since = Position(first.epoch, first.offset)
+    assert not page.subscribe(BEST, since=since).recovered
+    assert page.losses(BEST) == 1
+
+
 def test_without_history(alice: User) -> None:
     """What is not kept cannot come back."""
     client = RealtimeClient(alice)
@@ -175,6 +196,32 @@ def test_made_by_a_server(alice: User) -> None:
     assert BEST in client.subscriptions
     client.reconnect()
     assert BEST not in client.subscriptions
+
+
+def test_another_name(alice: User) -> None:
+    """Each connection has an id of its own, by which servers know it."""
+    client = RealtimeClient(alice)
+    before = client.name
+    client.reconnect()
+    assert client.name != before
+    do_control(Subscribe(user=str(alice.pk), client=before, channel=BEST))
+    do_control(Subscribe(user=str(alice.pk), client=client.name, channel="poll:other"))
+    assert BEST not in client.subscriptions
+    assert "poll:other" in client.subscriptions
+
+
+def test_own_channel_that_a_server_ended(alice: User, staff: User) -> None:
+    """It is there again after a reconnect, from then on: clients forget where they were in it."""
+    client = RealtimeClient(alice)
+    own, all_of_us = user_channel(alice.pk), "announcements:all"
+    do_control(Unsubscribe(user=str(alice.pk), channel=all_of_us, code=2000, reason="enough"))
+    do_announce(staff, "The doors open at nine")
+    assert client.subscriptions == [own]
+    assert not client.reconnect()[all_of_us].recovered
+    assert client.subscriptions == [all_of_us, own]
+    assert client.received(all_of_us) == []
+    do_announce(staff, "The doors are open")
+    assert len(client.received(all_of_us)) == 1
 
 
 def test_since_a_position(alice: User) -> None:
