@@ -12,7 +12,7 @@ from services.web.server_api.methods import METHODS, UNAVAILABLE, carry_out
 from services.web.server_api.requests import Batch, read
 from shared.realtime.exceptions import ErrorCode
 
-__all__ = ["BATCH_COMMANDS", "batch"]
+__all__ = ["BATCH_COMMANDS", "batch", "number_of_commands"]
 
 BATCH_COMMANDS = 1_000
 
@@ -37,6 +37,15 @@ def batch(caller: Caller, value: Any) -> dict[str, Any]:
         raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, f"{BATCH_COMMANDS} commands at once")
     read_before_all = [_command(each) for each in commands]
     return {"replies": [_reply(caller, each) for each in read_before_all]}
+
+
+def number_of_commands(value: Any) -> int:
+    """Return how many commands a batch has, before it is read; 1 where it is none."""
+    match value:
+        case {"commands": list(commands)} if commands:
+            return len(commands)
+        case _:
+            return 1
 
 
 def _command(fields: dict[str, Any]) -> _Command:

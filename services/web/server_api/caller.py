@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
+from django.conf import settings
 from django.http import HttpRequest
 
-from services.web.server_api.errors import UNAUTHORIZED, ServerApiError
+from services.web.server_api.errors import UNAUTHORIZED, ServerApiError, TooManyCalls
 from shared.accounts.keys import find_key
 from shared.accounts.models import ApiKey, User
-from shared.accounts.namespaces import REVOCATIONS
-from shared.presence.changes import PRESENCE
-from shared.realtime.controls import CONTROLS
-from shared.realtime.exceptions import ErrorCode, UnknownNamespace
-from shared.realtime.namespaces import Namespace, namespace_of
+from shared.ratelimit.actions import do_spend
+from shared.ratelimit.rates import Rate
+from shared.realtime.exceptions import ErrorCode, RealtimeError
+from shared.realtime.namespaces import Namespace, namespace_for_clients
 from shared.telemetry import metrics
 
-__all__ = ["Caller", "authenticate"]
+__all__ = ["MOST_TOLD", "Caller", "authenticate"]
+
+# Characters that one request has gateways told: half of what the queue of bells takes.
+MOST_TOLD = 16 * 1024 * 1024
 
 _SCHEME = "apikey"
-# What servers and gateways tell each other; nobody else's business, so it does not exist.
-_INTERNAL = {PRESENCE, *(channel.partition(":")[0] for channel in (REVOCATIONS, CONTROLS))}
+_MINUTE = 60.0
 
 
 class Caller:
@@ -26,10 +30,40 @@ class Caller:
 
     def __init__(self, key: ApiKey) -> None:
         self._scopes = frozenset(key.scopes)
+        self._key = key.pk
         # Empty is every namespace.
         self._namespaces = frozenset(key.namespaces)
         # In whose name the apps' own methods are called.
         self.user: User = key.user
+        self._told = 0
+
+    def spend(self, calls: int) -> None:
+        """
+        Count calls; all processes that answer the key count together.
+
+        Raises:
+            TooManyCalls: there are none left for now.
+        """
+        most = settings.CARILLON_SERVER_API_CALLS_PER_MINUTE
+        if not most or not calls:
+            return
+        # A batch is spent at once, however large: then it is all that there is.
+        rate = Rate(max(1, most // calls), _MINUTE)
+        if wait := do_spend(f"server_api:{self._key}", rate):
+            metrics.RATE_LIMITED.labels(scope="server_api").inc()
+            raise TooManyCalls(most, math.ceil(wait))
+
+    def tell(self, characters: int) -> None:
+        """
+        Count what gateways are told for this request.
+
+        Raises:
+            ServerApiError: 106. It would be stored, and no bell would ring for it.
+        """
+        if self._told + characters > MOST_TOLD:
+            words = f"{MOST_TOLD} characters of data in one request, counted for each channel"
+            raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, words)
+        self._told += characters
 
     def check_method(self, method: str) -> None:
         """
@@ -44,24 +78,28 @@ class Caller:
 
     def reaches(self, channel: str) -> bool:
         """Say whether the key was made for the channel's namespace."""
-        name = channel.partition(":")[0]
-        return name not in _INTERNAL and (not self._namespaces or name in self._namespaces)
+        try:
+            namespace = namespace_for_clients(channel)
+        except RealtimeError:
+            return False
+        return self._is_for(namespace)
 
     def namespace_of(self, channel: str) -> Namespace:
         """
         Return the namespace of a channel that the key may name.
 
         Raises:
-            InvalidChannel, UnknownNamespace: it has no rules, or they are nobody's business.
+            InvalidChannel, UnknownNamespace: it has no rules, or none for clients.
             ServerApiError: 103, the key is for other namespaces.
         """
-        namespace = namespace_of(channel)
-        if namespace.name in _INTERNAL:
-            raise UnknownNamespace(namespace.name)
-        if not self.reaches(channel):
+        namespace = namespace_for_clients(channel)
+        if not self._is_for(namespace):
             detail = f"this key is not for the namespace {namespace.name}"
             raise ServerApiError(ErrorCode.PERMISSION_DENIED, detail)
         return namespace
+
+    def _is_for(self, namespace: Namespace) -> bool:
+        return not self._namespaces or namespace.name in self._namespaces
 
 
 def authenticate(request: HttpRequest) -> Caller:

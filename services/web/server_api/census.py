@@ -9,6 +9,8 @@ from services.web.server_api.errors import ServerApiError
 from services.web.server_api.globs import InvalidGlob, compile_glob
 from services.web.server_api.requests import ChannelsRequest, InfoRequest
 from shared.presence import queries
+from shared.presence.clients import Condition
+from shared.presence.reports import reports_of
 from shared.realtime.exceptions import ErrorCode
 
 __all__ = ["channels", "info"]
@@ -31,6 +33,8 @@ def channels(caller: Caller, request: ChannelsRequest) -> dict[str, Any]:
 
 def info(caller: Caller, request: InfoRequest) -> dict[str, Any]:
     """Return the gateways that are there, with those of their connections that presence knows."""
+    gateways = queries.gateways()
+    told = reports_of([gateway.incarnation for gateway in gateways])
     nodes = [
         {
             "uid": gateway.incarnation,
@@ -39,7 +43,20 @@ def info(caller: Caller, request: InfoRequest) -> dict[str, Any]:
             "num_users": gateway.num_users,
             "num_subs": gateway.num_subs,
             "num_channels": gateway.num_channels,
+            **_condition(told.get(gateway.incarnation)),
         }
-        for gateway in queries.gateways()
+        for gateway in gateways
     ]
     return {"nodes": nodes}
+
+
+def _condition(condition: Condition | None) -> dict[str, Any]:
+    # One that has just started has said nothing yet.
+    if condition is None:
+        return {}
+    return {
+        "version": condition.version,
+        "uptime": condition.uptime,
+        "process": {"cpu": condition.cpu, "rss": condition.rss},
+        "metrics": {"interval": condition.interval, "items": dict(condition.items)},
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.realtime.exceptions import ErrorCode
 
-__all__ = ["UNAUTHORIZED", "ServerApiError"]
+__all__ = ["UNAUTHORIZED", "ServerApiError", "TooManyCalls"]
 
 # Where every status is 200 but for a broken request, nobody reads this code.
 UNAUTHORIZED = 101
@@ -18,6 +18,7 @@ _MESSAGES = {
     ErrorCode.LIMIT_EXCEEDED: "limit exceeded",
     ErrorCode.BAD_REQUEST: "bad request",
     ErrorCode.NOT_AVAILABLE: "not available",
+    ErrorCode.TOO_MANY_REQUESTS: "too many requests",
     ErrorCode.UNRECOVERABLE_POSITION: "unrecoverable position",
 }
 _STATUSES = {
@@ -58,3 +59,16 @@ class ServerApiError(Exception):
     def as_data(self) -> dict[str, object]:
         """Return it as an answer has it."""
         return {"code": self.code, "message": str(self)}
+
+
+class TooManyCalls(ServerApiError):
+    """
+    A key's calls for now are spent.
+
+    Attributes:
+        seconds: after how many there are some again.
+    """
+
+    def __init__(self, most: int, seconds: int) -> None:
+        super().__init__(ErrorCode.TOO_MANY_REQUESTS, f"more than {most} a minute")
+        self.seconds = seconds

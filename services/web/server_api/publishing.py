@@ -9,6 +9,7 @@ from services.web.server_api.caller import Caller
 from services.web.server_api.errors import ServerApiError
 from services.web.server_api.requests import Broadcast, PublishRequest, Terms, json_of
 from shared.realtime.actions import do_publish_each
+from shared.realtime.drafts import encode_data
 from shared.realtime.exceptions import ErrorCode, InvalidChannel, InvalidData, UnknownNamespace
 from shared.realtime.positions import Position
 
@@ -20,7 +21,7 @@ BROADCAST_CHANNELS = 1_000
 def publish(caller: Caller, request: PublishRequest) -> dict[str, Any]:
     """Publish to one channel; the result is the publication's position."""
     check_writable(caller, request.channel)
-    [position] = _publish_each([request.channel], request)
+    [position] = _publish_each(caller, [request.channel], request)
     return _position(position)
 
 
@@ -32,7 +33,7 @@ def broadcast(caller: Caller, request: Broadcast) -> dict[str, Any]:
         raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, f"{BROADCAST_CHANNELS} channels at once")
     refusals = {channel: _refusal(caller, channel) for channel in request.channels}
     writable = [channel for channel in request.channels if refusals[channel] is None]
-    positions = iter(_publish_each(writable, request))
+    positions = iter(_publish_each(caller, writable, request))
     responses = [
         {"result": _position(next(positions))}
         if (error := refusals[channel]) is None
@@ -68,7 +69,7 @@ def _refusal(caller: Caller, channel: str) -> ServerApiError | None:
     return None
 
 
-def _publish_each(channels: Sequence[str], terms: Terms) -> list[Position]:
+def _publish_each(caller: Caller, channels: Sequence[str], terms: Terms) -> list[Position]:
     try:
         data = json_of(terms.data, terms.b64data)
     except ValueError:
@@ -79,6 +80,7 @@ def _publish_each(channels: Sequence[str], terms: Terms) -> list[Position]:
         # The log has no place for them yet; to lose them without a word would be worse.
         raise ServerApiError(ErrorCode.NOT_AVAILABLE, "tags")
     try:
+        caller.tell(len(encode_data(data)) * len(channels))
         return do_publish_each(
             channels,
             data,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from services.web.server_api.caller import Caller
 from services.web.server_api.errors import ServerApiError
 from services.web.server_api.requests import RpcRequest
+from shared.accounts.commands import call_as
 from shared.realtime.exceptions import ErrorCode
-from shared.realtime.rpc import call
 
 __all__ = ["rpc"]
 
@@ -17,4 +19,5 @@ def rpc(caller: Caller, request: RpcRequest) -> dict[str, Any]:
     """Call a method that an app declares in its `rpc.py`; the result is what it returns."""
     if not request.method:
         raise ServerApiError(ErrorCode.BAD_REQUEST, "method is missing")
-    return {"data": call(caller.user, request.method, request.params)}
+    answer = call_as(caller.user, request.method, request.params)
+    return {"data": msgspec.Raw(answer.encode())}

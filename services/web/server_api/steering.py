@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -18,11 +17,13 @@ from services.web.server_api.requests import (
 from shared.realtime.actions import do_control
 from shared.realtime.controls import (
     Disconnect,
+    MalformedControl,
     Override,
     Refresh,
     Since,
     Subscribe,
     Unsubscribe,
+    check_reason,
 )
 from shared.realtime.exceptions import ErrorCode
 
@@ -31,8 +32,6 @@ __all__ = ["disconnect", "refresh", "subscribe", "unsubscribe"]
 # Final, both: the client does not come back by itself.
 _FORCE_DISCONNECT = (3503, "force disconnect")
 _SERVER_UNSUBSCRIBE = (2000, "server unsubscribe")
-# A close frame has no room for more.
-_REASON_BYTES = 123
 
 
 def subscribe(caller: Caller, request: SubscribeRequest) -> dict[str, Any]:
@@ -88,9 +87,10 @@ def disconnect(caller: Caller, request: DisconnectRequest) -> dict[str, Any]:
         raise ServerApiError(ErrorCode.BAD_REQUEST, "disconnect.code is not 3000-4999")
     # Without a reason the JavaScript client takes every code for one to come back after.
     reason = reason or _FORCE_DISCONNECT[1]
-    if len(reason.encode()) > _REASON_BYTES or _is_json(reason):
-        words = f"disconnect.reason is JSON or longer than {_REASON_BYTES} bytes"
-        raise ServerApiError(ErrorCode.BAD_REQUEST, words)
+    try:
+        check_reason(reason)
+    except MalformedControl as error:
+        raise ServerApiError(ErrorCode.BAD_REQUEST, f"disconnect.reason: {error}") from None
     do_control(
         Disconnect(
             user=request.user,
@@ -105,7 +105,16 @@ def disconnect(caller: Caller, request: DisconnectRequest) -> dict[str, Any]:
 
 
 def refresh(caller: Caller, request: RefreshRequest) -> dict[str, Any]:
-    """Change when the user's connections expire; a moment that has passed ends them."""
+    """
+    Change when the user's connections expire; a moment that has passed ends them.
+
+    Raises:
+        ServerApiError: 108, to say anew what others see of them.
+    """
+    if request.info is not None:
+        # Others have been told already. And the zero that is left out beside it lifts the expiry,
+        # which nobody who sends it alone can mean.
+        raise ServerApiError(ErrorCode.NOT_AVAILABLE, "info")
     passed = request.expire_at != 0 and request.expire_at <= time.time()
     do_control(
         Refresh(
@@ -114,16 +123,6 @@ def refresh(caller: Caller, request: RefreshRequest) -> dict[str, Any]:
             session=request.session,
             expired=request.expired or passed,
             expire_at=request.expire_at,
-            info=request.info,
         )
     )
     return {}
-
-
-def _is_json(reason: str) -> bool:
-    # The JavaScript client would take it for advice on how to come back.
-    try:
-        json.loads(reason)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -2,8 +2,8 @@
 One request, one answer: `{"result": ..}` or `{"error": ..}` with status 200.
 
 What is wrong with the request itself has a status instead, and the error alone as its body: 401 no
-valid key, 405 no POST, 411 or 413 no length or too much of it, 400 malformed. With the header
-`X-Centrifugo-Error-Mode: transport`, every error is answered like that.
+valid key, 404 no such method, 405 no POST, 411 or 413 no length or too much of it, 400 malformed.
+With the header `X-Centrifugo-Error-Mode: transport`, every error is answered like that.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import logging
 from typing import Any
 
 import msgspec
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from services.web.api.bodies import JSON
 from services.web.api.errors import ApiError
-from services.web.server_api.batch import batch
+from services.web.server_api.batch import batch, number_of_commands
 from services.web.server_api.caller import Caller, authenticate
-from services.web.server_api.errors import UNAUTHORIZED, ServerApiError
+from services.web.server_api.errors import UNAUTHORIZED, ServerApiError, TooManyCalls
 from services.web.server_api.methods import METHODS, carry_out
 from services.web.server_api.requests import Malformed, read, read_body
 from shared.realtime.exceptions import ErrorCode
 
-__all__ = ["server_api"]
+__all__ = ["nowhere", "server_api"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def server_api(request: HttpRequest, method: str) -> HttpResponse:
         JSON.check_size(request)
         caller = authenticate(request)
         value = read_body(request.body)
+        caller.spend(number_of_commands(value) if method == _BATCH else 1)
         if method == _BATCH:
             # Without an envelope: each reply has its own.
             return _answer(batch(caller, value))
@@ -55,10 +56,17 @@ def server_api(request: HttpRequest, method: str) -> HttpResponse:
         return _bare(ServerApiError(ErrorCode.BAD_REQUEST, str(malformed)), 400)
     except UnreadablePostError:
         return _bare(ServerApiError(ErrorCode.BAD_REQUEST, "the body ended early"), 400)
-    except (OperationalError, InterfaceError) as error:
+    except (DatabaseError, InterfaceError) as error:
         # Looking for the key; everything later has been taken care of.
         logger.warning("%s: the database failed: %s", method, str(error).strip())
         return _refuse(request, method, ServerApiError(ErrorCode.INTERNAL))
+
+
+@csrf_exempt
+def nowhere(request: HttpRequest) -> HttpResponse:
+    """Answer at an address that is no method's."""
+    detail = "the address has no slash at its end" if request.path.endswith("/") else ""
+    return _bare(ServerApiError(ErrorCode.METHOD_NOT_FOUND, detail), 404)
 
 
 def _result(caller: Caller, method: str, value: Any) -> dict[str, Any]:
@@ -70,17 +78,15 @@ def _refuse(request: HttpRequest, method: str, error: ServerApiError) -> HttpRes
     if error.code == UNAUTHORIZED:
         return _bare(error, error.status, **{"WWW-Authenticate": "apikey"})
     transport = request.headers.get("X-Centrifugo-Error-Mode", "") == "transport"
+    wait = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyCalls) else {}
     if transport or method == _BATCH:
-        return _bare(error, error.status)
-    return _answer({"error": error.as_data()})
+        return _bare(error, error.status, **wait)
+    return _answer({"error": error.as_data()}, 200, **wait)
 
 
 def _bare(error: ServerApiError, status: int, **headers: str) -> HttpResponse:
-    response = _answer(error.as_data(), status)
-    for name, value in headers.items():
-        response.headers[name] = value
-    return response
+    return _answer(error.as_data(), status, **headers)
 
 
-def _answer(data: dict[str, Any], status: int = 200) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(data), "application/json", status)
+def _answer(data: dict[str, Any], status: int = 200, **headers: str) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(data), "application/json", status, headers=headers)

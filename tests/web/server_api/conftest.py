@@ -120,7 +120,8 @@ def opened(url: str, make_key: MakeKey) -> Iterator[Opened]:
 
     def open_it(*scopes: Scope, only: tuple[str, ...] = ()) -> Wire:
         headers = {"X-API-Key": make_key(*scopes, only=only)[1]}
-        clients.append(httpx.Client(base_url=url, headers=headers))
+        # A busy machine takes its time for a batch of a thousand.
+        clients.append(httpx.Client(base_url=url, headers=headers, timeout=60))
         return Wire(clients[-1])
 
     yield open_it

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from django.test import Client
 from prometheus_client import REGISTRY
+from pytest_django import Settings
 
 from services.web.server_api.methods import METHODS
 from shared.accounts.actions import do_deactivate, do_make_key, do_revoke_key
@@ -131,12 +132,18 @@ def test_a_key_made_in_the_admin(staff: User, signed_in: Callable[[User], Client
     assert b"feed" in browser.get(f"/admin/accounts/apikey/{key.pk}/change/").content
 
 
-def test_a_key_for_a_namespace_that_is_not_there(staff: User) -> None:
-    """A misspelt one would leave a key that does nothing."""
+@pytest.mark.parametrize("name", ["feeed", "controls", "revocations", "presence"])
+def test_a_key_for_a_namespace_that_is_not_there(
+    name: str, staff: User, signed_in: Callable[[User], Client]
+) -> None:
+    """A misspelt one, or one of the servers themselves, would leave a key that does nothing."""
     with pytest.raises(InvalidKey) as caught:
-        do_make_key(staff, staff, "x", [Scope.SERVER_PUBLISH], ["feeed"])
+        do_make_key(staff, staff, "x", [Scope.SERVER_PUBLISH], ["feed", name])
     assert caught.value.field == "namespaces"
     assert not ApiKey.objects.exists()
+    form = signed_in(staff).get("/admin/accounts/apikey/add/").content.decode()
+    assert 'value="feed"' in form
+    assert f'value="{name}"' not in form
 
 
 @pytest.mark.parametrize("channel", ["chat:lobby", "user:1", "announcements:all", "post:1"])
@@ -176,3 +183,36 @@ def test_what_is_no_channel(channel: str, code: int, wire: Wire) -> None:
         assert wire.error(method, {"channel": channel, "data": {}}) == code
     for method in ("subscribe", "unsubscribe"):
         assert wire.error(method, {"user": "7", "channel": channel}) == code
+
+
+def test_too_many_calls(wire: Wire, opened: Opened, settings: Settings) -> None:
+    """A key's calls are spent; another key has its own. The answer says when to come again."""
+    settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 3
+    for _ in range(3):
+        wire.result("channels")
+    answer = wire.post("publish", PUBLISH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (200, 111)
+    assert 1 <= int(answer.headers["Retry-After"]) <= 20
+    refused = wire.post("publish", PUBLISH, X_Centrifugo_Error_Mode="transport")
+    bare(refused, 429, 111)
+    assert refused.headers["Retry-After"]
+    opened().result("publish", PUBLISH)
+    assert said(NEWS) == [{"n": 1}]
+
+
+def test_batch_is_as_many_calls_as_it_has_commands(
+    wire: Wire, opened: Opened, settings: Settings
+) -> None:
+    """One that is more than all there are takes all; what is no batch is one call."""
+    settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 4
+    batch = {"commands": [{"publish": PUBLISH}] * 2}
+    for _ in range(2):
+        assert len(wire.post("batch", batch).json()["replies"]) == 2
+    bare(wire.post("batch", batch), 429, 111)
+    large, other = {"commands": [{"publish": PUBLISH}] * 9}, opened()
+    assert len(other.post("batch", large).json()["replies"]) == 9
+    assert other.error("channels") == 111
+    odd = opened()
+    assert odd.post("batch", {"commands": "x"}).status_code == 400
+    settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 0
+    other.result("channels")

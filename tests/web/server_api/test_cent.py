@@ -35,7 +35,9 @@ from cent import (
 from django.utils import timezone
 
 from shared.broker.wire import Published
+from shared.presence.clients import Condition
 from shared.presence.models import Lease, PresentClient
+from shared.presence.reports import do_report
 from shared.realtime import controls
 from tests.web.server_api.conftest import heard_controls, said
 
@@ -222,6 +224,23 @@ def test_info(server: Client) -> None:
     assert one.uid != two.uid
     assert (one.num_clients, one.num_users, one.num_subs, one.num_channels) == (2, 1, 3, 2)
     assert (two.num_clients, two.num_users, two.num_subs, two.num_channels) == (0, 0, 0, 0)
+    assert (two.version, two.uptime, two.process, two.metrics) == ("", 0, None, None)
+
+
+def test_what_gateways_say_of_themselves(server: Client) -> None:
+    """The newest of each, and nothing of those that are gone."""
+    present("one")
+    [node] = server.info(InfoRequest()).nodes
+    for uptime in (10, 20):
+        said = Condition("0.1.0", uptime, 12.5, 90_000_000, 10.0, {"messages_sent": 70.0})
+        do_report(node.uid, said)
+        do_report("another", said)
+    [node] = server.info(InfoRequest()).nodes
+    assert (node.version, node.uptime) == ("0.1.0", 20)
+    assert node.process is not None
+    assert (node.process.cpu, node.process.rss) == (12.5, 90_000_000)
+    assert node.metrics is not None
+    assert (node.metrics.interval, node.metrics.items) == (10.0, {"messages_sent": 70.0})
 
 
 def test_subscribe(server: Client) -> None:

@@ -124,6 +124,16 @@ def test_versions_of_another_counting() -> None:
     assert numbers() == [1, 4, 6]
 
 
+def test_a_version_that_does_not_name_its_counting() -> None:
+    """It goes on with the counting that is, whose name stays known."""
+    publish(1, version=5, version_epoch="a")
+    publish(2, version=6)
+    publish(3, version=5, version_epoch="a")
+    publish(4, version=6, version_epoch="a")
+    publish(5, version=7, version_epoch="a")
+    assert numbers() == [1, 2, 5]
+
+
 def test_a_version_without_history(rings: Rings) -> None:
     """Nothing tells there which is the newest: all are heard."""
     for number in (1, 2):

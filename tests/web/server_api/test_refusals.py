@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
+from math import nan
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, InternalError, OperationalError
+from django.db.models import QuerySet
 
 from services.web.server_api import caller as caller_module
 from services.web.server_api import publishing
@@ -90,6 +93,14 @@ def test_an_ending_that_clients_would_misread(ending: dict[str, Any], wire: Wire
     assert heard_controls() == []
 
 
+def test_what_others_see_of_a_connection_is_not_changed(wire: Wire) -> None:
+    """108, and its expiry stays as it is."""
+    assert wire.error("refresh", {"user": "7", "info": {"name": "Bob"}}) == 108
+    assert heard_controls() == []
+    wire.result("refresh", {"user": "7", "info": None})
+    assert len(heard_controls()) == 1
+
+
 def test_a_reason_that_is_missing(wire: Wire) -> None:
     """Without one the JavaScript client would come back after any code."""
     wire.result("disconnect", {"user": "7", "disconnect": {"code": 4999}})
@@ -153,9 +164,36 @@ def test_a_method_of_an_app(
     assert wire.error("rpc", {"method": "app.greet"}) == 409
     result = wire.result("rpc", {"method": "app.greet", "params": {"name": "bob"}})
     assert result == {"data": {"from": "root", "to": "bob"}}
+    # In a batch, the others' results are there.
+    commands = [
+        {"publish": PUBLISH},
+        {"rpc": {"method": "app.answer"}},
+        {"rpc": {"method": "app.greet", "params": {"name": "bob"}}},
+    ]
+    answer: Any = None
+
+    @rpc.rpc("app.answer")
+    def give(user: User, params: Any) -> Any:
+        return answer
+
+    for each in (nan, object(), "\ud800"):
+        answer = each
+        assert wire.error("rpc", {"method": "app.answer"}) == 100
+        replies = wire.post("batch", {"commands": commands}).json()["replies"]
+        assert [list(one) for one in replies] == [["publish"], ["error"], ["rpc"]]
+    answer = {"when": datetime(2026, 1, 2, tzinfo=UTC)}
+    told = wire.result("rpc", {"method": "app.answer"})
+    assert told == {"data": {"when": "2026-01-02T00:00:00Z"}}
+    # Codes of its own.
+    rpc._methods["app.refuse"] = refuse
+    assert wire.error("rpc", {"method": "app.refuse"}) == 450
     # A mistake of the method is ours to log, and the caller's to hear of without a traceback.
     assert wire.error("rpc", {"method": "app.greet", "params": {}}) == 100
     assert "KeyError" in caplog.text
+
+
+def refuse(user: User, params: Any) -> Any:
+    raise Refused(450, "Not today.")
 
 
 def test_what_we_do_not_have(wire: Wire) -> None:
@@ -206,3 +244,30 @@ def test_a_database_that_is_away(wire: Wire, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(caller_module, "find_key", fail)
     assert wire.error("info") == 100
     bare(wire.post("batch", {}), 500, 100)
+
+
+@pytest.mark.parametrize("error", [OperationalError, InternalError, DatabaseError])
+def test_a_key_that_cannot_be_looked_up(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """100 in this API's shape, whatever is wrong with the database."""
+
+    def fail(*_: Any) -> Any:
+        raise error("out of order")
+
+    monkeypatch.setattr(caller_module, "find_key", fail)
+    assert wire.error("info") == 100
+    bare(wire.post("info", {}, X_Centrifugo_Error_Mode="transport"), 500, 100)
+
+
+def test_a_database_that_may_only_be_read(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When a key was used is not noted then; who reads is answered."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise InternalError("cannot execute UPDATE in a read-only transaction")
+
+    monkeypatch.setattr(QuerySet, "update", fail)
+    wire.result("info")
+    assert "was not noted: cannot execute UPDATE" in caplog.text

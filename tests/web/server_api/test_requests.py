@@ -10,9 +10,11 @@ import pytest
 from django.test import Client
 
 from services.web.server_api.methods import METHODS, UNAVAILABLE
+from shared.broker.wire import Published
 from tests.web.server_api.conftest import MakeKey, Wire, bare, heard_controls, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
+type Rings = list[list[Published]]
 
 MIB = 1024 * 1024
 NEWS = "feed:news"
@@ -31,9 +33,15 @@ def test_only_posts(verb: str, key: str) -> None:
 def test_what_leads_nowhere(url: str, make_key: MakeKey) -> None:
     """404 without a redirect, and no method by another name."""
     headers = {"X-API-Key": make_key()[1]}
-    for path in ("", "/", "/publish/", "/nothing", "/Publish", "/v2/publish", "/publish%0a"):
+    for path in ("/publish/", "/nothing", "/Publish", "/v2/publish", "/publish%0a", "/v10"):
+        bare(httpx.post(f"{url}{path}", json=PUBLISH, headers=headers), 404, 104)
+        assert httpx.get(f"{url}{path}").status_code == 404
+    assert "no slash at its end" in httpx.post(f"{url}/publish/").text
+    # Not of this API.
+    for path in ("", "/", "/v1/nothing"):
         answer = httpx.post(f"{url}{path}", json=PUBLISH, headers=headers)
         assert answer.status_code == 404, path
+        assert "104" not in answer.text
     assert said(NEWS) == []
 
 
@@ -138,6 +146,29 @@ def test_too_much_at_once(wire: Wire) -> None:
     assert wire.error("broadcast", {"channels": channels, "data": {}}) == 106
     result = wire.result("broadcast", {"channels": channels[:1_000], "data": {}})
     assert all(each["result"]["offset"] == 1 for each in result["responses"])
+
+
+def test_more_than_bells_can_tell(wire: Wire, rings: Rings) -> None:
+    """106 for what is large and for many, alone and all in all; what fits is told."""
+    channels = [f"flash:{number}" for number in range(1_000)]
+    large = {"channels": channels, "data": {"text": "x" * 20_000}}
+    assert wire.error("broadcast", large) == 106
+    assert rings == []
+    half = {"channels": channels, "data": {"text": "x" * 8_000}}
+    commands = [{"broadcast": half}, {"broadcast": large}, {"broadcast": half}]
+    commands += [{"broadcast": half}, {"publish": {"channel": "flash:0", "data": {}}}]
+    replies = wire.post("batch", {"commands": commands}).json()["replies"]
+    assert [list(each) for each in replies] == [
+        ["broadcast"],
+        ["error"],
+        ["broadcast"],
+        ["error"],
+        ["publish"],
+    ]
+    told = [each for ring in rings for each in ring]
+    assert len(told) == 2_001
+    # A broadcast's data is there once.
+    assert len({id(each.data) for each in told}) == 3
 
 
 def test_a_body_without_its_length(db: None) -> None:
