@@ -7,7 +7,7 @@ PYTEST := $(PYTHON_) -m pytest
 LEAN := -p no:schemathesis --ignore tests/web/api/test_conformance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock
+.PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test-unit: ## Run the tests that need no servers, in less than a minute; leaves 
 	@deploy/bootstrap dev
 	$(PYTEST) -n auto -m "not servers and not thorough" $(LEAN)
 
+trials: ## Try 20 to 30 times what must hold: killed gateways, lost rights, old dumps; 12 minutes; QUICK=1: 4.
+	@deploy/bootstrap dev assets sdk
+	@$(STACK) install
+	@exec $(PYTHON_) -m tests.sdk.trials $(if $(filter-out 0,$(QUICK)),--quick) $(SHOW)
+
 stack: ## Run the real form at http://127.0.0.1:8080: nginx, gunicorn, GATEWAYS=2, worker, RabbitMQ, PostgreSQL.
 	@deploy/bootstrap stack check
 	@deploy/bootstrap base assets
@@ -45,13 +50,14 @@ scale: ## Change the number of gateways while the rest runs: make scale GATEWAYS
 	@$(if $(GATEWAYS),,echo "Say how many: make scale GATEWAYS=3." >&2; exit 2)
 	@deploy/bootstrap stack scale -- "$(GATEWAYS)"
 
-bench: ## Measure a gateway beside a C program and other servers, then a whole one; 15 minutes.
+bench: ## Measure a gateway beside a C program and other servers, then a whole one; 18 minutes.
 	@deploy/bootstrap bench
 	@$(STACK) install --compiler
 	@status=0; \
 	$(PYTHON_) -m tests.load.fanout || status=$$?; \
 	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.live || status=$$?; \
 	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.durable || status=$$?; \
+	[ $$status -gt 1 ] || $(PYTHON_) -m tests.load.recovery || status=$$?; \
 	exit $$status
 
 bench-quick: ## The same for the gateway's server and the C program alone; 2 minutes.

@@ -21,18 +21,32 @@ from xdist.scheduler import LoadFileScheduling
 from deploy.stack.layout import Layout
 from deploy.stack.stack import Stack
 
-__all__ = ["RunningStack", "Server"]
+__all__ = ["SETTINGS", "TOKEN_SECRET", "RunningStack", "Server", "temporary_stack"]
 
 FIXTURES = {"stack", "postgresql", "rabbitmq"}
 
 GATEWAYS = 2
 ROLES = ("gateway", "web", "worker")
 
+# Of a server beside ours, which signs tokens for our users.
+TOKEN_SECRET = "6f1c0b2d9a7e4835bd20c7e1f4a90d63"
 SETTINGS = {
     # All clients of a test have one address.
     "CARILLON_NGINX_CONNECTIONS_PER_IP": "10000",
     "CARILLON_NGINX_HANDSHAKES_PER_SECOND": "1000",
+    # Channels for those who have a permission, of which Carillon itself has none.
+    "CARILLON_APPS": "tests.desk",
+    "CARILLON_TOKEN_SECRETS": TOKEN_SECRET,
 }
+
+
+# What stands in the first of these is not looked for in the second.
+WAITING = (
+    "tests/integration/test_presence.py",
+    "tests/integration/test_revocations.py",
+    *(f"tests/sdk/test_{name}.py" for name in ("conversation", "ending", "recovery", "tokens")),
+)
+BUSY = ("tests/integration/", "tests/sdk/test_", "tests/stack/test_stack.py")
 
 
 class Server:
@@ -241,14 +255,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 class StackTogether(LoadFileScheduling):
     """
-    For `--dist loadfile`: one process has all files that keep a stack, and the machine, busy.
+    For `--dist loadfile`: files that use a stack share one, those that keep the machine busy with
+    it in one process, and those that mostly wait in another.
 
-    Beside it go files that mostly wait. A mark `xdist_group` would say it more simply; xdist 3.8
-    does not see it with pytest 9.2, and `test_broker_away` needs another stack than the rest.
+    A mark `xdist_group` would say it more simply; xdist 3.8 does not see it with pytest 9.2, and
+    `test_broker_away` needs another stack than the rest.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        busy = ("tests/integration/", "tests/sdk/test_")
-        is_busy = path.startswith(busy) or path == "tests/stack/test_stack.py"
-        return "stack" if is_busy and path != "tests/integration/test_broker_away.py" else path
+        if path == "tests/integration/test_broker_away.py":
+            return path
+        if path.startswith(WAITING):
+            return "waiting"
+        return "busy" if path.startswith(BUSY) else path

@@ -153,5 +153,6 @@ async def test_ban_that_commits_while_the_user_connects_again_and_again(
     print(f"{len(opened)} connections were opened, and ended")
     assert refusals == [403] * len(knocking)
     assert len(opened) > len(knocking)
-    assert {socket.close_code for socket in opened} == {4503}
+    # Some knocks may have been one too many for one user.
+    assert {socket.close_code for socket in opened} - {3504} == {4503}
     assert metric(stack, "gateway-1", "carillon_gateway_users") == 0

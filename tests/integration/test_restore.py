@@ -10,6 +10,8 @@ import pytest
 from tests.client import Session
 from tests.integration.faults import dump_database, restore_database
 from tests.integration.traffic import fresh_room, open_chat, send
+from tests.sdk.js_client import JsDriver
+from tests.sdk.trials.restore import restore_old_dump
 from tests.servers import RunningStack
 
 pytestmark = pytest.mark.servers
@@ -32,15 +34,18 @@ async def test_after_a_restore_every_client_is_told_to_read_again(
         await early.wait_for(lambda c: len(c.texts) == 5)
     await asyncio.to_thread(dump_database, stack, dump)
 
-    staying = open_chat(bob, stack.gateway_url(2), room)
-    async with staying:
+    staying, other = (open_chat(bob, stack.gateway_url(number), room) for number in (2, 1))
+    async with staying, other:
         async with open_chat(alice, stack.gateway_url(1), room) as later:
             await send(later, 10)
-            for client in (later, staying):
+            for client in (later, staying, other):
                 await client.wait_for(lambda c: len(c.texts) == 10)
         await asyncio.to_thread(restore_database, stack, dump)
         stack.manage("realtime_restored")
-        await staying.wait_for(lambda c: c.of_type("reset"), within=10)
+        # Whatever servers wanted of them meanwhile may have been missed: they are to come back.
+        for client in (staying, other):
+            await client.wait_for(lambda c: c.close_code == 3011, within=10)
+            assert client.of_type("reset")
 
         # The same offsets once more, with other messages.
         async with open_chat(alice, stack.gateway_url(1), room) as after:
@@ -54,3 +59,19 @@ async def test_after_a_restore_every_client_is_told_to_read_again(
             async with back:
                 await back.wait_for(lambda c: len(c.frames) >= 2)
             assert [frame["type"] for frame in back.frames] == ["connection_established", "reset"]
+
+
+async def test_after_a_restore_no_published_client_goes_on_silently(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """
+    Each channel of each client of both SDKs is told `recovered: false`.
+
+    Some stay connected, some were away since before the dump, some since after it; when these come
+    back the offsets that they ask from have been given to other messages.
+    """
+    async with JsDriver() as driver:
+        found = await restore_old_dump(stack, driver, tmp_path / "old.dump")
+    assert (found.silent, found.wrong) == ([], [])
+    # A room, one's own channel and the announcements, for each of six clients.
+    assert found.told == 18

@@ -1,7 +1,8 @@
-"""Clients of npm's `centrifuge`, driven in one Node process."""
+"""Clients of npm's `centrifuge`, driven in one Node process, or wherever else they can live."""
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import json
 import shutil
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from tests.sdk.client import CommandFailed, Event, History, Position, SdkClient, TokenSource
 
-__all__ = ["JsClient", "JsDriver"]
+__all__ = ["FOLDER", "Driver", "JsClient", "JsDriver"]
 
 FOLDER = Path(__file__).parent / "js"
 # A recovery's publications come as lines of their own; this is for one publication, and a page.
@@ -28,13 +29,58 @@ def find_node() -> str:
     return path
 
 
-class JsDriver:
-    """The Node process; see `js/driver.js` for what goes in and comes out."""
+class Driver(abc.ABC):
+    """Where clients live; see `js/driver.js` for what goes in and comes out."""
 
     def __init__(self) -> None:
         self._clients: dict[str, JsClient] = {}
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._last = 0
+        self._questions: set[asyncio.Task[None]] = set()
+
+    def client(self, name: str) -> JsClient:
+        """Return a client that lives there."""
+        assert name not in self._clients, f"{name} is there already"
+        self._clients[name] = JsClient(name, self)
+        return self._clients[name]
+
+    async def command(self, **command: Any) -> Any:
+        """Have something done; return the result, or raise `CommandFailed`."""
+        self._last += 1
+        answer = self._answers[self._last] = asyncio.get_running_loop().create_future()
+        await self._send({"id": self._last, **command})
+        return await answer
+
+    @abc.abstractmethod
+    async def _send(self, command: Mapping[str, Any]) -> None:
+        """Pass a command on."""
+
+    async def _take(self, line: str | bytes) -> None:
+        """Take what came out."""
+        told = json.loads(line)
+        if "question" in told:
+            task = asyncio.create_task(self._answer(told))
+            self._questions.add(task)
+            task.add_done_callback(self._questions.discard)
+        elif "event" in told:
+            await self._clients[told.pop("client")]._add(told)
+        elif "error" in told:
+            self._answers.pop(told["id"]).set_exception(CommandFailed(**told["error"]))
+        else:
+            self._answers.pop(told["id"]).set_result(told["result"])
+
+    async def _answer(self, told: Event) -> None:
+        source = self._clients[told["client"]].sources[told["channel"]]
+        answer: dict[str, Any] = {"question": told["question"]}
+        try:
+            answer["token"] = await source()
+        except Exception as error:
+            answer["failure"] = str(error)
+        await self.command(command="token", **answer)
+
+
+class JsDriver(Driver):
+    """The Node process."""
 
     async def __aenter__(self) -> Self:
         assert (FOLDER / "node_modules/centrifuge").is_dir(), (
@@ -62,51 +108,21 @@ class JsDriver:
         complaints = (await self._process.stderr.read()).decode()
         assert (self._process.returncode, complaints) == (0, ""), complaints
 
-    def client(self, name: str) -> JsClient:
-        """Return a client that lives in this process."""
-        assert name not in self._clients, f"{name} is there already"
-        self._clients[name] = JsClient(name, self)
-        return self._clients[name]
-
-    async def command(self, **command: Any) -> Any:
-        """Have the process do something; return the result, or raise `CommandFailed`."""
-        self._last += 1
-        answer = self._answers[self._last] = asyncio.get_running_loop().create_future()
+    async def _send(self, command: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"id": self._last, **command}).encode() + b"\n")
-        return await answer
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
-        questions: set[asyncio.Task[None]] = set()
         async for line in self._process.stdout:
-            told = json.loads(line)
-            if "question" in told:
-                task = asyncio.create_task(self._answer(told))
-                questions.add(task)
-                task.add_done_callback(questions.discard)
-            elif "event" in told:
-                await self._clients[told.pop("client")]._add(told)
-            elif "error" in told:
-                self._answers.pop(told["id"]).set_exception(CommandFailed(**told["error"]))
-            else:
-                self._answers.pop(told["id"]).set_result(told["result"])
+            await self._take(line)
         for answer in self._answers.values():
             answer.set_exception(ConnectionError("The Node process has ended."))
-
-    async def _answer(self, told: Event) -> None:
-        source = self._clients[told["client"]].sources[told["channel"]]
-        answer: dict[str, Any] = {"question": told["question"]}
-        try:
-            answer["token"] = await source()
-        except Exception as error:
-            answer["failure"] = str(error)
-        await self.command(command="token", **answer)
 
 
 class JsClient(SdkClient):
     """
-    A client in a `JsDriver`.
+    A client in a `Driver`.
 
     Attributes:
         sources: who is asked for tokens, by channel; empty for the connection's.
@@ -114,7 +130,7 @@ class JsClient(SdkClient):
 
     sdk: ClassVar[str] = "js"
 
-    def __init__(self, name: str, driver: JsDriver) -> None:
+    def __init__(self, name: str, driver: Driver) -> None:
         super().__init__(name)
         self.sources: dict[str, TokenSource] = {}
         self._driver = driver

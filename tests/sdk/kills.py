@@ -13,12 +13,12 @@ import contextlib
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from tests.client import Session
-from tests.sdk.checker import Finding, Log, check, record_of
+from tests.sdk.checker import Finding, Log, Record, check, record_of
 from tests.sdk.client import CommandFailed, SdkClient, websocket_url
 from tests.sdk.js_client import JsDriver
 from tests.sdk.py_client import PyClient
@@ -42,6 +42,7 @@ class Outcome:
     Attributes:
         findings: what the checker says; empty when all is well.
         log: the room's log at the end.
+        records: what each client heard, by its name.
         recoveries: how many times a client came back and was given what it had missed.
         resent: how many messages were sent again because their sender lost its connection.
         returned: seconds from each kill until everybody was subscribed again.
@@ -49,6 +50,7 @@ class Outcome:
 
     findings: list[Finding]
     log: Log
+    records: Mapping[str, Record]
     recoveries: int
     resent: int
     returned: list[float]
@@ -63,13 +65,17 @@ class Outcome:
 
 
 async def kill_gateways(
-    stack: RunningStack, kills: int, clients: int = CLIENTS, per_second: float = PER_SECOND
+    stack: RunningStack,
+    kills: int,
+    clients: int = CLIENTS,
+    per_second: float = PER_SECOND,
+    progress: Callable[[str], None] = print,
 ) -> Outcome:
     """
     Kill one gateway after the other while everybody speaks, half of them with each SDK.
 
     A message whose sender is not told that it is stored is sent again with its own id, as
-    applications do.
+    applications do. After every ten kills the progress is told.
     """
     people = [Session(stack.url, name) for name in PEOPLE]
     room = Room(stack, people[0])
@@ -86,7 +92,11 @@ async def kill_gateways(
         speakers = [_Speaker(room, client, clients / per_second) for client in crowd]
         speaking = [asyncio.create_task(speaker.run()) for speaker in speakers]
         try:
-            returned = [await _kill(stack, 1 + kill % 2, room, crowd) for kill in range(kills)]
+            returned = []
+            for kill in range(kills):
+                returned.append(await _kill(stack, 1 + kill % 2, room, crowd))
+                if kill % 10 == 9:
+                    progress(f"{kill + 1} killed; back within {max(returned[-10:]):.1f} s")
         finally:
             for speaker in speakers:
                 speaker.is_over = True
@@ -100,7 +110,7 @@ async def kill_gateways(
         event["recovered"] for c in crowd for event in c.of("subscribed", room.channel)
     )
     resent = sum(speaker.resent for speaker in speakers)
-    return Outcome(check(log, room.acked, records), log, recoveries, resent, returned)
+    return Outcome(check(log, room.acked, records), log, records, recoveries, resent, returned)
 
 
 async def _kill(stack: RunningStack, number: int, room: Room, crowd: Sequence[SdkClient]) -> float:

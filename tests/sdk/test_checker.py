@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sdk.checker import Defect, Finding, Heard, Log, Subscribed, check, record_of
-
-type Steps = list[Subscribed | Heard]
+from tests.sdk.seeded import SEEDED, Steps, heard_in, undetected
 
 EPOCH = "aZ3f"
 
@@ -37,57 +36,6 @@ def faithful(log: Log, draw: random.Random, *, may_refuse: bool = False) -> Step
                 position = draw.randrange(position, log.head + 1)
             steps.append(Subscribed(EPOCH, position, was_recovering=True, recovered=not refused))
     return steps
-
-
-def heard_in(steps: Steps) -> list[int]:
-    """Return where in a record publications are."""
-    return [index for index, step in enumerate(steps) if isinstance(step, Heard)]
-
-
-# Seeded defects: each changes a faithful record in place.
-
-
-def drop(steps: Steps, draw: random.Random) -> None:
-    """Lose one publication."""
-    del steps[draw.choice(heard_in(steps))]
-
-
-def double(steps: Steps, draw: random.Random) -> None:
-    """Deliver one publication again, at once or later."""
-    index = draw.choice(heard_in(steps))
-    steps.insert(draw.randrange(index + 1, len(steps) + 1), steps[index])
-
-
-def swap(steps: Steps, draw: random.Random) -> None:
-    """Deliver two publications the wrong way round."""
-    one, other = draw.sample(heard_in(steps), 2)
-    steps[one], steps[other] = steps[other], steps[one]
-
-
-def stale_recovery(steps: Steps, draw: random.Random) -> None:
-    """Promise all that was missed, and send a page that was read before the newest were written."""
-    heard = heard_in(steps)
-    at = draw.choice(heard)
-    first = steps[at]
-    assert isinstance(first, Heard)
-    missing = draw.randrange(1, 4)
-    promise = Subscribed(EPOCH, first.offset - 1, was_recovering=True, recovered=True)
-    steps[at : at + missing] = [promise]
-
-
-def lost_tail(steps: Steps, draw: random.Random) -> None:
-    """Lose the last publications, after which nothing comes that would show it."""
-    last = heard_in(steps)[-draw.randrange(1, 4) :]
-    del steps[last[0] :]
-
-
-SEEDED: dict[Callable[[Steps, random.Random], None], set[Defect]] = {
-    drop: {Defect.GAP, Defect.MISPLACED, Defect.TAIL},
-    double: {Defect.REPEAT},
-    swap: {Defect.REORDER, Defect.GAP, Defect.MISPLACED},
-    stale_recovery: {Defect.GAP, Defect.MISPLACED, Defect.TAIL},
-    lost_tail: {Defect.TAIL},
-}
 
 
 @given(st.integers(2, 60), st.booleans(), st.randoms(use_true_random=False))
@@ -116,6 +64,15 @@ def test_seeded_defect(
     findings = check(log, set(log.messages.values()), records)
     assert {finding.who for finding in findings} == {"spoilt"}
     assert {finding.defect for finding in findings} & SEEDED[spoil]
+
+
+def test_undetected() -> None:
+    """Of records in which a defect cannot show, it is said that it was not found."""
+    log = log_of(12)
+    record: Steps = [Subscribed(EPOCH, 0), *(Heard(o, m) for o, m in log.messages.items())]
+    assert undetected(log, {"one": record}) == []
+    short = Log(EPOCH, {offset: log.messages[offset] for offset in range(1, 6)})
+    assert "lost_tail at one" in undetected(short, {"one": record})
 
 
 def only(findings: list[Finding]) -> Finding:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Session
 from tests.sdk.client import CommandFailed, Event, Position, SdkClient, websocket_url
-from tests.sdk.conftest import MakeClient
+from tests.sdk.conftest import EachSdk, MakeClient
 from tests.sdk.room import Room, message_of, user_id_of
 from tests.servers import RunningStack
 
@@ -83,35 +83,39 @@ async def test_history(stack: RunningStack, sdk: MakeClient) -> None:
     assert failed.value.code == 107
 
 
-async def test_presence(stack: RunningStack, sdk: MakeClient) -> None:
+async def test_presence(stack: RunningStack, each_sdk: EachSdk) -> None:
     """Everybody in the room is seen from both gateways, one user's two tabs as one user."""
-    alice, bob = Session(stack.url, "alice"), Session(stack.url, "bob")
-    room = Room(stack, alice)
-    first, second, other = sdk("alice's tab"), sdk("alice's other tab"), sdk("bob")
-    for client, person, gateway in ((first, alice, 1), (second, alice, 2), (other, bob, 2)):
-        await client.enter(websocket_url(stack.gateway_url(gateway)), person)
-        await client.join(room.channel)
 
-    async def until_present(*clients: SdkClient, seen_by: SdkClient) -> None:
-        # A client that has gone is shown until it is certain that its user is not coming back.
-        expected = {client.client_id for client in clients}
-        async with asyncio.timeout(30):
-            while set(await seen_by.presence(room.channel)) != expected:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+    async def conversation(sdk: MakeClient) -> None:
+        alice, bob = Session(stack.url, "alice"), Session(stack.url, "bob")
+        room = Room(stack, alice)
+        first, second, other = sdk("alice's tab"), sdk("alice's other tab"), sdk("bob")
+        for client, person, gateway in ((first, alice, 1), (second, alice, 2), (other, bob, 2)):
+            await client.enter(websocket_url(stack.gateway_url(gateway)), person)
+            await client.join(room.channel)
 
-    for client in (first, other):
-        await until_present(first, second, other, seen_by=client)
-        present = await client.presence(room.channel)
-        assert present[first.client_id]["user"] == user_id_of(alice)
-        assert present[other.client_id]["user"] == user_id_of(bob)
-        assert await client.presence_stats(room.channel) == (3, 2)
-    await second.disconnect()
-    for client in (first, other):
-        await until_present(first, other, seen_by=client)
-        assert await client.presence_stats(room.channel) == (2, 2)
-    await first.unsubscribe(room.channel)
-    await until_present(other, seen_by=other)
-    assert await other.presence_stats(room.channel) == (1, 1)
+        async def until_present(*clients: SdkClient, seen_by: SdkClient) -> None:
+            # A client that has gone is shown until it is certain that its user is not coming back.
+            expected = {client.client_id for client in clients}
+            async with asyncio.timeout(30):
+                while set(await seen_by.presence(room.channel)) != expected:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+
+        for client in (first, other):
+            await until_present(first, second, other, seen_by=client)
+            present = await client.presence(room.channel)
+            assert present[first.client_id]["user"] == user_id_of(alice)
+            assert present[other.client_id]["user"] == user_id_of(bob)
+            assert await client.presence_stats(room.channel) == (3, 2)
+        await second.disconnect()
+        for client in (first, other):
+            await until_present(first, other, seen_by=client)
+            assert await client.presence_stats(room.channel) == (2, 2)
+        await first.unsubscribe(room.channel)
+        await until_present(other, seen_by=other)
+        assert await other.presence_stats(room.channel) == (1, 1)
+
+    await each_sdk(conversation)
 
 
 async def test_join_and_leave(stack: RunningStack, sdk: MakeClient) -> None:
@@ -149,38 +153,6 @@ async def test_joins_are_for_those_who_ask(stack: RunningStack, sdk: MakeClient)
     await room.say(asking)
     await plain.next_of("publication", room.channel)
     assert plain.of("join", room.channel) == []
-
-
-async def test_reload(stack: RunningStack, sdk: MakeClient) -> None:
-    """Who is back within 10 s has not left, on whichever gateway; who is not has."""
-    names = ("alice", "bob", "carol", "admin")
-    people = [Session(stack.url, name) for name in names]
-    users = [user_id_of(person) for person in people]
-    room = Room(stack, people[0])
-    clients = [sdk(name) for name in names]
-    for client, person in zip(clients, people, strict=True):
-        await client.enter(websocket_url(stack.gateway_url(2)), person)
-        await client.join(room.channel, join_leave=True)
-    host, *others = clients
-    await host.next_of("join", room.channel, number=4)
-    for gateway, client, person in ((1, others[0], people[1]), (2, others[1], people[2])):
-        await client.disconnect()
-        back = sdk(f"{client.name} again")
-        await back.enter(websocket_url(stack.gateway_url(gateway)), person)
-        await back.join(room.channel)
-    # Who goes after that is told of after that.
-    await others[2].disconnect()
-    left = await host.next_of("leave", room.channel, within=30)
-    assert left["info"] == {
-        "user": users[3],
-        "client": others[2].client_id,
-        "conn_info": None,
-        "chan_info": None,
-    }
-    joined = [event["info"]["user"] for event in host.of("join", room.channel)]
-    # To come back to the same gateway is no news at all.
-    assert joined[:4] == users
-    assert users[2] not in joined[4:]
 
 
 async def test_unsubscribed_by_the_client(stack: RunningStack, sdk: MakeClient) -> None:

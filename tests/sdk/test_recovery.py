@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.cable import Cable
 from tests.client import Session
-from tests.integration.faults import dump_database, restore_database
 from tests.sdk.checker import check, record_of
 from tests.sdk.client import SdkClient, websocket_url
 from tests.sdk.conftest import MakeClient
@@ -128,33 +126,3 @@ async def test_trimmed_log(stack: RunningStack, sdk: MakeClient) -> None:
         await room.say(speaker)
         await caught_up(room, reader)
     assert [event["offset"] for event in reader.heard(room.channel)] == [1, 2, 9]
-
-
-async def test_restored_database(stack: RunningStack, sdk: MakeClient, tmp_path: Path) -> None:
-    """After a restore every client is told that it cannot go on, and hears what comes then."""
-    people = [Session(stack.url, name) for name in ("alice", "bob")]
-    room = Room(stack, people[0])
-    clients = [sdk("alice"), sdk("bob")]
-    for number, (client, person) in enumerate(zip(clients, people, strict=True), start=1):
-        await client.enter(websocket_url(stack.gateway_url(number)), person)
-        await client.join(room.channel)
-    await room.say(clients[0], 2)
-    await asyncio.to_thread(dump_database, stack, tmp_path / "old.dump")
-    await room.say(clients[0], 3)
-    await caught_up(room, *clients)
-    await asyncio.to_thread(restore_database, stack, tmp_path / "old.dump")
-    await asyncio.to_thread(stack.manage, "realtime_restored")
-    place = {"offset": 2, "epoch": room.log().epoch}
-    for client in clients:
-        # A gateway may find out that the head went back before it hears of the restore.
-        await client.wait_for(
-            lambda c: c.of("subscribed", room.channel)[-1]["position"] == place,
-            within=60,
-            what=f"a subscription at {place}",
-        )
-        told = client.of("subscribed", room.channel)[1:]
-        assert {(each["was_recovering"], each["recovered"]) for each in told} == {(True, False)}
-    await room.say(clients[1], 2)
-    await caught_up(room, *clients)
-    for client in clients:
-        assert [event["offset"] for event in client.heard(room.channel)[-2:]] == [3, 4]

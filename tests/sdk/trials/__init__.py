@@ -1,0 +1,1 @@
+"""What must hold of connections that end, gateways that die and databases that go back, tried."""
