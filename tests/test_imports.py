@@ -53,6 +53,7 @@ PURE = {
     "services.gateway.centrifuge.commands",
     "services.gateway.centrifuge.connection",
     "services.gateway.centrifuge.replies",
+    "services.gateway.centrifuge.steps",
     "services.gateway.hub",
     "services.gateway.limits",
     "services.gateway.plain",
@@ -64,10 +65,13 @@ PURE = {
     "shared.presence.changes",
     "shared.presence.clients",
     "shared.realtime.positions",
+    "shared.realtime.prefixes",
+    "shared.realtime.refusals",
     "shared.realtime.text",
     "shared.tokens.claims",
     "shared.tokens.grants",
     "shared.tokens.keys",
+    "shared.tokens.sealing",
     "shared.tokens.signatures",
 }
 OUTSIDE_OF_PURE = {

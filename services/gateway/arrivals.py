@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 
 from services.gateway.batches import Batch
+from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseThreads
-from shared.accounts.access import active_among
+from services.gateway.recoveries import Recoveries, Recovery
+from shared.accounts.hearing import id_of, may_hear_each, own_channels
+from shared.accounts.logins import Login, holders_of, passwords_among, sessions_among
 from shared.accounts.models import User
 from shared.accounts.sessions import users_of
-from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
-from shared.realtime.history import Recovery, recover_many
-from shared.realtime.namespaces import Namespace, namespace_of
+from shared.realtime.history import heads_of
 from shared.realtime.positions import Position
+from shared.realtime.streams import Head
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["Arrival", "Arrivals", "NoLongerActive", "NotSubscribed", "Since"]
+__all__ = ["Arrival", "Arrivals", "LoginEnded", "NoLongerActive", "NotSubscribed", "Since"]
 
 # Where a client stood in each channel it wants; None for "from now on".
 type Since = Mapping[str, Position | None]
@@ -34,6 +37,18 @@ class NoLongerActive(NotSubscribed):
     """The account is suspended: it is for no channel."""
 
 
+class LoginEnded(NotSubscribed):
+    """
+    What somebody came with has ended meanwhile: it is for no channel.
+
+    Attributes:
+        code: what a connection is closed with whose cookie that was.
+    """
+
+    def __init__(self, code: CloseCode) -> None:
+        self.code = code
+
+
 class Arrival(NamedTuple):
     """
     A user who wants to hear some channels.
@@ -42,11 +57,13 @@ class Arrival(NamedTuple):
         user: who it is.
         since: the channels, and where it stood in each.
         granted: those of them for which a token is the permission; no namespace is asked.
+        login: what the user comes with; None where it is known to last, or nothing ends it.
     """
 
     user: AbstractUser
     since: Since
     granted: Collection[str] = ()
+    login: Login | None = None
 
 
 class Arrivals:
@@ -56,7 +73,10 @@ class Arrivals:
         self.database = database
         self._users = Batch[str, AbstractBaseUser | None](database, _users)
         self._accounts = Batch[int, AbstractBaseUser | None](database, _accounts)
-        self._recoveries = Batch[Arrival, dict[str, Recovery]](database, _recoveries)
+        self._holders = Batch[int, AbstractBaseUser | None](database, _holders)
+        self._own_channels = Batch["AbstractUser", list[str]](database, _own_channels)
+        self._heads = Batch[Arrival, dict[str, Head | None]](database, _heads)
+        self.recoveries = Recoveries(database)
 
     async def user(self, session_key: str) -> AbstractBaseUser | None:
         """
@@ -76,17 +96,41 @@ class Arrivals:
         """
         return await self._accounts.ask(user_id)
 
+    async def holder(self, key: int) -> AbstractBaseUser | None:
+        """
+        Return whose an API key is that was not revoked, active or not.
+
+        Raises:
+            DatabaseAway: keys cannot be read now.
+        """
+        return await self._holders.ask(key)
+
+    async def own_channels(self, user: AbstractUser) -> list[str]:
+        """
+        Return what a user hears without asking.
+
+        Raises:
+            DatabaseAway: namespaces that look it up cannot do that now.
+        """
+        return await self._own_channels.ask(user)
+
     async def recover(
-        self, user: AbstractUser, since: Since, granted: Collection[str] = ()
+        self,
+        user: AbstractUser,
+        since: Since,
+        granted: Collection[str] = (),
+        login: Login | None = None,
     ) -> dict[str, Recovery]:
         """
         Check that a user may hear channels, and read what was missed in each.
 
         Raises:
-            NotSubscribed: the user may not hear one of them, or is not active anymore.
+            NotSubscribed: the user may not hear one of them, is not active anymore, or what they
+                came with has ended.
             DatabaseAway: the log cannot be read now.
         """
-        return await self._recoveries.ask(Arrival(user, since, granted))
+        heads = await self._heads.ask(Arrival(user, since, granted, login))
+        return await self.recoveries.recover(since, heads)
 
 
 def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | None]:
@@ -99,54 +143,84 @@ def _accounts(user_ids: Sequence[int]) -> list[AbstractBaseUser | Exception | No
     return [found.get(user_id) for user_id in user_ids]
 
 
-def _recoveries(arrivals: Sequence[Arrival]) -> list[dict[str, Recovery] | Exception]:
+def _holders(keys: Sequence[int]) -> list[AbstractBaseUser | Exception | None]:
+    # Each has an instance to itself: they are used in several threads.
+    found = holders_of(set(keys))
+    return [copy(found.get(key)) for key in keys]
+
+
+def _own_channels(users: Sequence[AbstractUser]) -> list[list[str] | Exception]:
+    return [own_channels(user) for user in users]
+
+
+def _heads(arrivals: Sequence[Arrival]) -> list[dict[str, Head | None] | Exception]:
     # The session's user was read before the connection could hear of a revocation.
-    active = active_among({arrival.user.pk for arrival in arrivals})
-    may = _permissions(arrival for arrival in arrivals if arrival.user.pk in active)
+    accounts = {arrival.user.pk for arrival in arrivals if not arrival.user.is_anonymous}
+    passwords = passwords_among(accounts)
+    welcome = {"", *map(str, passwords)}
+    may = _permissions(arrival for arrival in arrivals if id_of(arrival.user) in welcome)
+    # And before it could hear of the end of what it came with.
+    ended = _ended(arrivals, passwords)
     refusals = [
-        _refusal(arrival, may) if arrival.user.pk in active else NoLongerActive()
-        for arrival in arrivals
+        (ended.get(index) or _refusal(arrival, may))
+        if id_of(arrival.user) in welcome
+        else NoLongerActive()
+        for index, arrival in enumerate(arrivals)
     ]
-    wanted = [
-        (channel, position)
-        for arrival, refusal in zip(arrivals, refusals, strict=True)
-        if refusal is None
-        for channel, position in arrival.since.items()
-    ]
-    recovered = iter(recover_many(wanted))
+    heads = heads_of(
+        {
+            channel
+            for arrival, refusal in zip(arrivals, refusals, strict=True)
+            if refusal is None
+            for channel in arrival.since
+        }
+    )
     return [
-        {channel: next(recovered) for channel in arrival.since} if refusal is None else refusal
+        {channel: heads.get(channel) for channel in arrival.since} if refusal is None else refusal
         for arrival, refusal in zip(arrivals, refusals, strict=True)
     ]
+
+
+def _ended(arrivals: Sequence[Arrival], passwords: Mapping[int, str]) -> dict[int, LoginEnded]:
+    """Return by index whose login has ended, with a statement for each kind that there is."""
+    logins = {index: each.login for index, each in enumerate(arrivals) if each.login is not None}
+    origins = {login.origin for login in logins.values()}
+    sessions = {origin.session_key for origin in origins if origin.session_key}
+    keys = {origin.key for origin in origins if origin.key is not None}
+    lost = sessions - sessions_among(sessions) if sessions else set()
+    revoked = keys - holders_of(keys).keys() if keys else set()
+    ended: dict[int, LoginEnded] = {}
+    for index, login in logins.items():
+        if login.origin.session_key in lost or login.origin.key in revoked:
+            ended[index] = LoginEnded(CloseCode.SIGNED_OUT)
+        elif login.password and login.password != passwords.get(arrivals[index].user.pk):
+            ended[index] = LoginEnded(CloseCode.FORCE_RECONNECT)
+    return ended
 
 
 # By user and channel; an exception where a namespace failed to say it.
-type _Permissions = Mapping[tuple[int, str], bool | Exception]
+type _Permissions = Mapping[tuple[str, str], bool | Exception]
 
 
 def _permissions(arrivals: Iterable[Arrival]) -> _Permissions:
-    asked: dict[Namespace, list[tuple[AbstractUser, str]]] = {}
-    found: dict[tuple[int, str], bool | Exception] = {}
-    for arrival in arrivals:
-        for channel in arrival.since:
-            if channel in arrival.granted:
-                continue
-            try:
-                asked.setdefault(namespace_of(channel), []).append((arrival.user, channel))
-            except (InvalidChannel, UnknownNamespace) as error:
-                found[arrival.user.pk, channel] = error
-    for namespace, pairs in asked.items():
-        answers = namespace.can_subscribe_each(pairs)
-        for (user, channel), answer in zip(pairs, answers, strict=True):
-            found[user.pk, channel] = answer
-    return found
+    asked = [
+        (arrival.user, channel)
+        for arrival in arrivals
+        for channel in arrival.since
+        if channel not in arrival.granted
+    ]
+    answers = may_hear_each(asked)
+    return {
+        (id_of(user), channel): answer
+        for (user, channel), answer in zip(asked, answers, strict=True)
+    }
 
 
 def _refusal(arrival: Arrival, may: _Permissions) -> Exception | None:
     for channel in arrival.since:
         if channel in arrival.granted:
             continue
-        answer = may[arrival.user.pk, channel]
+        answer = may[id_of(arrival.user), channel]
         if isinstance(answer, Exception):
             return answer
         if not answer:

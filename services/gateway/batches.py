@@ -29,6 +29,8 @@ class Batch[Q, A]:
         self,
         database: DatabaseThreads,
         answer: Callable[[Sequence[Q]], Sequence[A | Exception]],
+        *,
+        at_once: int = _AT_ONCE,
     ) -> None:
         """
         Take how questions are answered.
@@ -37,9 +39,11 @@ class Batch[Q, A]:
             database: where `answer` runs.
             answer: returns as many answers as there are questions, in their order; an exception is
                 raised for the one who asked.
+            at_once: how many questions go together at most.
         """
         self._database = database
         self._answer = answer
+        self._at_once = at_once
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._is_due = False
@@ -68,7 +72,7 @@ class Batch[Q, A]:
 
     def _next(self) -> list[tuple[Q, asyncio.Future[A]]]:
         asked: list[tuple[Q, asyncio.Future[A]]] = []
-        while self._waiting and len(asked) < _AT_ONCE:
+        while self._waiting and len(asked) < self._at_once:
             question, future = self._waiting.popleft()
             # Who asked may have gone since.
             if not future.done():

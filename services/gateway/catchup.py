@@ -8,11 +8,13 @@ what the log gave and what the group gives.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.gateway.arrivals import Arrivals
 from services.gateway.caughtup import CaughtUp
 from services.gateway.hub import LiveChannel, Verdict
-from services.gateway.repair import Repair
-from shared.realtime.history import Recovery, recover
+from services.gateway.recoveries import Recovery
+from services.gateway.repair import Repair, is_before
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
 
@@ -62,17 +64,27 @@ class CatchUp:
                 self._repair.on_gap(live, Verdict.EARLY)
             if hold.broken:
                 return
-            if _before(recovery.head, hold.complete_from):
+            if is_before(recovery.head, hold.complete_from):
                 # Another connection has set the channel out from a later read than ours.
-                self._recovery = await self._arrivals.database.run(
-                    recover, live.channel, self._since
-                )
-            elif _before(live.position, recovery.head):
+                self._recovery = await self._arrivals.recoveries.again(live.channel, self._since)
+            elif is_before(live.position, recovery.head):
                 # The group lags behind what this connection has seen.
-                await self._repair.level(live)
+                await self._repair.level(live, recovery.head)
             else:
                 return
         hold.broken = True
+
+    @property
+    def size(self) -> int:
+        """How much of what was missed was read, in characters."""
+        missed = None if self._recovery is None else self._recovery.missed
+        return 0 if missed is None else missed.size
+
+    def lose(self) -> None:
+        """Let go of what was missed: the connection is told that it is lost."""
+        self._hold.broken = True
+        if self._recovery is not None:
+            self._recovery = replace(self._recovery, missed=None)
 
     def result(self) -> CaughtUp:
         """Return what to tell the connection, which joins the group in the same step."""
@@ -81,13 +93,12 @@ class CatchUp:
         assert position is not None, "a channel that was read stands somewhere"
         if since is None:
             return CaughtUp(position)
-        if recovery.recovered and not self._hold.broken and position.epoch == recovery.head.epoch:
-            missed = [
-                *recovery.publications,
-                *(p for p in self._hold.publications if p.offset > recovery.head.offset),
-            ]
+        missed, last = recovery.missed, recovery.head.offset
+        if missed is not None and not self._hold.broken and position.epoch == recovery.head.epoch:
+            held = [each for each in self._hold.publications if each.offset > last]
             # What was read and what was held must meet; better an honest loss than a silent hole.
-            if [p.offset for p in missed] == list(range(since.offset + 1, position.offset + 1)):
+            if [last, *(each.offset for each in held)] == list(range(last, position.offset + 1)):
+                missed = missed.followed_by(held)
                 metrics.RECOVERIES.labels(result="recovered" if missed else "empty").inc()
                 metrics.RECOVERED_MESSAGES.observe(len(missed))
                 return CaughtUp(Position(position.epoch, since.offset), missed)
@@ -98,13 +109,3 @@ class CatchUp:
         """Let the channel go; its group keeps whoever has joined."""
         self.live.release(self._hold)
         self._repair.hub.close_idle(self.live)
-
-
-def _before(position: Position | None, other: Position | None) -> bool:
-    """Say whether a position is earlier in the same numbering."""
-    return (
-        position is not None
-        and other is not None
-        and position.epoch == other.epoch
-        and position.offset < other.offset
-    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.broker.wire import Published
+from services.gateway.missed import NOTHING, Missed
 from shared.realtime.positions import Position
 
 __all__ = ["CaughtUp"]
@@ -24,5 +23,5 @@ class CaughtUp:
     """
 
     position: Position
-    missed: Sequence[Published] = ()
+    missed: Missed = NOTHING
     is_lost: bool = False

@@ -31,6 +31,7 @@ class CloseCode(enum.IntEnum):
     BAD_REQUEST = 3501
     STALE = 3502
     FORCE_DISCONNECT = 3503
+    CONNECTION_LIMIT = 3504
     CHANNEL_LIMIT = 3505
     PERMISSION_DENIED = 3507
     NOT_AVAILABLE = 3508
@@ -67,6 +68,7 @@ _REASONS = {
     CloseCode.BAD_REQUEST: "bad request",
     CloseCode.STALE: "stale",
     CloseCode.FORCE_DISCONNECT: "force disconnect",
+    CloseCode.CONNECTION_LIMIT: "connection limit",
     CloseCode.CHANNEL_LIMIT: "channel limit",
     CloseCode.PERMISSION_DENIED: "permission denied",
     CloseCode.NOT_AVAILABLE: "not available",

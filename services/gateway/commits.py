@@ -7,8 +7,8 @@ more there are, the less each costs, and nobody waits for a clock. Channels do n
 other: each has one transaction under way at most, so one whose row somebody holds keeps one writer
 busy, not all.
 
-It is for namespaces that can store many at once (`publishes_together`); others' are stored one by
-one, as they come.
+It is for namespaces that can store many at once (`on_publish_each`); others' are stored one by one,
+as they come. So is what is not kept at all: it is told with the client that says it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,18 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from services.gateway.database import DatabaseAway, DatabaseThreads
-from services.gateway.publishing import NotTogether, publish_as, publish_each_as
+from shared.accounts.commands import (
+    MOST_TOGETHER,
+    NotTogether,
+    goes_together,
+    publish_as,
+    publish_each_as,
+)
 from shared.broker.wire import Published
+from shared.presence.clients import ClientInfo
 from shared.realtime.exceptions import Refused
-from shared.realtime.namespaces import Outcome, namespace_of
+from shared.realtime.namespaces import Outcome
+from shared.telemetry import metrics
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -36,7 +44,6 @@ __all__ = ["Commits"]
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 100
 # In one channel, and for so long: who comes later, or waits longer, is told to come again.
 _WAITING = 2_000
 _WAITING_SECONDS = 3.0
@@ -75,7 +82,13 @@ class Commits:
         # Each ends when its line is empty; the event loop alone would not keep them.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
+    async def publish(
+        self,
+        user: AbstractUser,
+        channel: str,
+        data: Mapping[str, Any],
+        client: ClientInfo | None = None,
+    ) -> Outcome:
         """
         Do what `publish_as` does; returns after the commit.
 
@@ -83,8 +96,8 @@ class Commits:
             Suspended, Refused: as `publish_as`.
             DatabaseAway: it could not be stored now; where the database was asked, it may be yet.
         """
-        if not namespace_of(channel).publishes_together:
-            outcome = await self._database.write(publish_as, user, channel, data)
+        if not goes_together(channel):
+            outcome = await self._database.write(publish_as, user, channel, data, client)
             self._pass_on(outcome)
             return outcome
         loop = asyncio.get_running_loop()
@@ -115,6 +128,7 @@ class Commits:
                 said.fail(DatabaseAway("the gateway ends"))
 
     async def _store(self, channel: str, batch: Sequence[_Said], line: deque[_Said]) -> None:
+        metrics.COMMIT_PUBLICATIONS.observe(len(batch))
         if len(batch) == 1:
             await self._store_singly(channel, batch)
             return
@@ -172,7 +186,7 @@ def _next(line: deque[_Said]) -> list[_Said]:
     """Take the next ones from a line, without those who are gone or have waited for too long."""
     batch: list[_Said] = []
     oldest = time.monotonic() - _WAITING_SECONDS
-    while line and len(batch) < _AT_ONCE:
+    while line and len(batch) < MOST_TOGETHER:
         said = line.popleft()
         if said.since < oldest:
             said.fail(DatabaseAway("others are being stored"))

@@ -14,7 +14,9 @@ from django.conf import settings
 from services.gateway.database import DatabaseAway
 from services.gateway.refusal import Receive, Scope, Send, refuse
 from services.gateway.runtime import the_gateway
-from shared.accounts.keys import digest_of
+from shared.accounts.logins import login_of, mark_of
+from shared.accounts.models import User
+from shared.tokens.grants import Origin
 
 __all__ = ["Application", "ExactOrigin", "SessionUser"]
 
@@ -56,7 +58,9 @@ class SessionUser:
             await refuse(scope, send, "capacity")
             return
         if key and user is not None:
-            known = {"user": user, "session": digest_of(key)}
+            assert isinstance(user, User), "AUTH_USER_MODEL is our own"
+            login = login_of(user, Origin(session_key=key))
+            known = {"user": user, "session": mark_of(login.origin), "login": login}
             await self._application({**scope, **known}, receive, send)
         else:
             await receive()

@@ -23,6 +23,7 @@ from services.gateway.transport.turns import Turns
 from shared.broker.wire import FanOut, Published
 from shared.presence.changes import PRESENCE
 from shared.realtime.positions import Position
+from shared.realtime.prefixes import name_of
 from shared.telemetry import metrics
 
 __all__ = ["Hold", "Hub", "LiveChannel", "Verdict"]
@@ -69,8 +70,10 @@ class LiveChannel:
     def __init__(self, channel: str, turns: Turns | None = None) -> None:
         """Take the channel's whole name, and the turns of all channels here if it has others."""
         self.channel = channel
-        # The namespace's name, which metric labels are, and what stands after it.
-        self.kind, _, self.topic = channel.partition(":")
+        # What stands before the colon and after it, and the namespace's name, which metric labels
+        # are: a private channel has one beside its prefix.
+        self.prefix, _, self.topic = channel.partition(":")
+        self.kind = name_of(channel)
         self._turns = turns
         # Those who speak the plain protocol.
         self.group = FanOutGroup(self.kind, turns)
@@ -78,6 +81,8 @@ class LiveChannel:
         # when the first one comes, as most channels have members of one kind alone.
         self._pushes: FanOutGroup | None = None
         self._on_lost: dict[Member, OnLost] = {}
+        # Those that are being put out.
+        self._lost: tuple[_Lost, ...] = ()
         # The stream's id, for head checks; None for a channel without history.
         self.stream_id: int | None = None
         # How far the group has got; None until the first read of the log.
@@ -156,6 +161,8 @@ class LiveChannel:
             self._pushes.leave(member)
             if not self._on_lost:
                 self._pushes = None
+        for lost in self._lost:
+            lost.leave(member)
 
     def reset(self, stream_id: int | None, position: Position) -> None:
         """
@@ -173,10 +180,17 @@ class LiveChannel:
             code = UnsubscribeCode.INSUFFICIENT_STATE
             push = replies.unsubscribed(self.channel, code, code.reason)
             # Whoever joins from now on is in another group, and hears what these must not.
-            lost, self._on_lost = self._on_lost, {}
-            rest, group, self._pushes = list(lost.items()), self._pushes, None
-            if not _put_out(group, rest, push):
-                (self._turns or Turns()).add(lambda: not _put_out(group, rest, push))
+            lost = _Lost(self._pushes, self._on_lost, push)
+            self._pushes, self._on_lost = None, {}
+            self._lost += (lost,)
+            if self._put_out(lost):
+                (self._turns or Turns()).add(lambda: self._put_out(lost))
+
+    def _put_out(self, lost: _Lost) -> bool:
+        is_more = lost.put_out()
+        if not is_more:
+            self._lost = tuple(each for each in self._lost if each is not lost)
+        return is_more
 
     def _pass(self, publication: Published) -> None:
         self.position = Position(publication.epoch, publication.offset)
@@ -196,15 +210,27 @@ class LiveChannel:
             self._early[publication.offset] = publication
 
 
-def _put_out(group: FanOutGroup, members: list[tuple[Member, OnLost]], push: str) -> bool:
-    """Put some members out of a group that is no longer published to; return whether all were."""
-    for _ in range(min(_LOST_AT_ONCE, len(members))):
-        member, on_lost = members.pop()
-        group.leave(member)
-        # Before its client hears of it, which may come back at once.
-        on_lost()
-        member.send(push)
-    return not members
+class _Lost:
+    """The members of a group that is no longer published to."""
+
+    def __init__(self, group: FanOutGroup, members: dict[Member, OnLost], push: str) -> None:
+        """Take the group, its members with what to call for each, and what they are told."""
+        self._group, self._members, self._push = group, members, push
+
+    def leave(self, member: Member) -> None:
+        """Forget a member that has gone by itself: its client may be back, and has lost nothing."""
+        if self._members.pop(member, None) is not None:
+            self._group.leave(member)
+
+    def put_out(self) -> bool:
+        """Put some of them out; return whether there are more."""
+        for _ in range(min(_LOST_AT_ONCE, len(self._members))):
+            member, on_lost = self._members.popitem()
+            self._group.leave(member)
+            # Before its client hears of it, which may come back at once.
+            on_lost()
+            member.send(self._push)
+        return bool(self._members)
 
 
 class Hub:
@@ -213,7 +239,8 @@ class Hub:
     def __init__(self, on_gap: Callable[[LiveChannel, Verdict], None]) -> None:
         """Take what is to be called when the log must be asked for a channel."""
         self._channels: dict[str, LiveChannel] = {}
-        # The same by namespace and topic: a fan-out has topics, and most are not served here.
+        # The same by what stands before the colon, and by topic: a fan-out has topics, and most are
+        # not served here.
         self._topics: dict[str, dict[str, LiveChannel]] = {}
         self._on_gap = on_gap
         self._turns = Turns()
@@ -233,7 +260,7 @@ class Hub:
         live = self._channels.get(channel)
         if live is None:
             live = self._channels[channel] = LiveChannel(channel, self._turns)
-            self._topics.setdefault(live.kind, {})[live.topic] = live
+            self._topics.setdefault(live.prefix, {})[live.topic] = live
             metrics.CHANNELS.labels(kind=live.kind).inc()
         return live
 
@@ -260,7 +287,7 @@ class Hub:
         """Stop serving a channel that nobody listens to."""
         if live.is_idle and self._channels.get(live.channel) is live:
             del self._channels[live.channel]
-            del self._topics[live.kind][live.topic]
+            del self._topics[live.prefix][live.topic]
             metrics.CHANNELS.labels(kind=live.kind).dec()
 
     def accept(self, publication: Published) -> None:

@@ -11,10 +11,10 @@ _STRIKES = 3
 _STRIKE_SECONDS = 1.0
 _FORGIVEN_SECONDS = 60.0
 # A client may have sent so many before it could hear of the first refusal. Who goes on is read more
-# slowly, and pays with time, not with the others' processor; but sooner than the next token comes
-# (50 ms), or it would never be seen that the client does not wait.
+# slowly, and pays with time, not with the others' processor; but sooner than the next token comes,
+# or it would never be seen that the client does not wait.
 _HASTY_REFUSALS = 100
-_REST_SECONDS = 0.02
+_REST_TOKENS = 0.4
 _MALFORMED = 10
 
 
@@ -45,17 +45,20 @@ class TokenBucket:
 
 class RateLimit:
     """
-    20 messages a second, 40 at once; who does not listen is cut.
+    So many messages a second, and so many at once; who does not listen is cut.
 
     A strike is a second in which messages came before the wait they were told was over. The third
     one within a minute is the end: a client that obeys `retry_after` never gets there, however
     much it has to send; a flooder does after about two seconds.
     """
 
-    __slots__ = ("_bucket", "_refusals", "_retry_at", "_strikes")
+    __slots__ = ("_bucket", "_refusals", "_rest", "_retry_at", "_strikes")
 
-    def __init__(self, now: float) -> None:
-        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST, now)
+    def __init__(
+        self, now: float, rate: float = MESSAGES_PER_SECOND, burst: float = MESSAGES_BURST
+    ) -> None:
+        self._bucket = TokenBucket(rate, burst, now)
+        self._rest = _REST_TOKENS / rate
         # The last ones. No deque: each connection has one, and an empty one takes 0.7 KB.
         self._strikes: tuple[float, ...] = ()
         # When the wait that was told last is over.
@@ -80,7 +83,7 @@ class RateLimit:
     @property
     def rest(self) -> float:
         """For how many seconds the next message is left where it is, after a refusal."""
-        return _REST_SECONDS if self._refusals > _HASTY_REFUSALS else 0.0
+        return self._rest if self._refusals > _HASTY_REFUSALS else 0.0
 
     def exhausted(self, now: float) -> bool:
         """Whether the connection has had its warnings."""

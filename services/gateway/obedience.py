@@ -2,26 +2,36 @@
 Controls: what servers want done with live connections, and that it is done here.
 
 `controls:all` is a standing channel; every gateway hears it and obeys for the connections that it
-has. A control that was missed where the stream could not be continued is not made up for: it was
-for connections that were there then.
+has. So no other gateway ends what this one should have ended. Where it cannot obey, the connections
+that may be meant are told to come back: then they are asked again who they are, and each of their
+channels whether it is for them. It cannot obey a control of a newer version, and none that it
+missed because the stream could not be continued.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import random
+from collections.abc import Iterable
 from typing import Any
 
 from services.gateway.database import DatabaseThreads
+from services.gateway.dismissals import Dismissals
+from services.gateway.rechecks import Revocable
 from services.gateway.repair import Repair
 from services.gateway.revocations import Revocations
 from services.gateway.standing import StandingMember
 from shared.presence.clients import account_of
-from shared.realtime.controls import CONTROLS, MalformedControl, decode
+from shared.realtime.controls import CONTROLS, Control, MalformedControl, decode
 
 __all__ = ["Obedience"]
 
 logger = logging.getLogger(__name__)
+
+# Revocations, which are then read as well, have a better word for those who are to stay away.
+_GRACE_SECONDS = 1.0
 
 
 class Obedience(StandingMember):
@@ -33,24 +43,59 @@ class Obedience(StandingMember):
         """Take what hearing needs, and who knows each user's connections."""
         super().__init__(repair, database)
         self._revocations = revocations
+        self._dismissals = Dismissals()
+        # From then on a control that was not heard was missed.
+        self._has_begun = False
 
     async def run(self) -> None:
         """Obey, for ever."""
-        await self.attend()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.attend())
+            tasks.create_task(self._dismissals.run())
 
     def take(self, message: dict[str, Any]) -> None:
         try:
             control = decode(json.dumps(message))
         except MalformedControl as error:
-            # Of a newer version: its own gateways understand it.
-            logger.warning("A control is not understood here: %s", error)
-            return
-        account = account_of(control.user)
-        if account is None:
-            # Nobody is here who is no account.
-            return
-        for connection in self._revocations.of(account):
-            connection.obey(control)
+            self._fail(error)
+        else:
+            self._obey(control)
+
+    def begin(self) -> None:
+        if self._has_begun:
+            self.lose_place()
+        self._has_begun = True
 
     def lose_place(self) -> None:
-        pass
+        # Whoever comes from now on has missed nothing.
+        everybody = list(self._revocations.everybody())
+        random.shuffle(everybody)
+        logger.warning("Controls may have been missed: %d are told to come back.", len(everybody))
+        loop = asyncio.get_running_loop()
+        loop.call_later(_GRACE_SECONDS, self._dismissals.add, everybody)
+
+    def _fail(self, error: MalformedControl) -> None:
+        logger.warning("A control is not understood here: %s", error)
+        if error.user is None:
+            # It may be about anybody.
+            self.lose_place()
+        else:
+            self._dismissals.add(self._connections_of(error.user))
+
+    def _obey(self, control: Control) -> None:
+        failed: dict[Revocable, Exception] = {}
+        for connection in self._connections_of(control.user):
+            try:
+                connection.obey(control)
+            except Exception as error:
+                # A mistake of ours spares neither it nor the others.
+                failed[connection] = error
+        if failed:
+            words = "A control could not be obeyed for %d connections, which are to come back."
+            logger.error(words, len(failed), exc_info=next(iter(failed.values())))
+            self._dismissals.add(failed)
+
+    def _connections_of(self, user: str) -> Iterable[Revocable]:
+        account = account_of(user)
+        # Nobody is here who is neither an account nor nobody.
+        return () if account is None and user else self._revocations.of(account)

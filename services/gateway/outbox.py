@@ -55,6 +55,10 @@ class Outbox(ABC):
         """Add what was missed, in one step; it does not count as too much at once."""
 
     @abstractmethod
+    async def wait_for_room(self) -> None:
+        """Wait until the peer has taken most of what was added, or is gone."""
+
+    @abstractmethod
     def close(self, code: int, reason: str = "") -> None:
         """
         Send what was added before, then close the connection.
@@ -94,6 +98,9 @@ class WireOutbox(Outbox):
 
     def send_catch_up(self, frames: Sequence[str]) -> None:
         self._protocol.send_granted([text_frame(frame.encode()) for frame in frames])
+
+    async def wait_for_room(self) -> None:
+        await self._protocol.wait_for_room()
 
     def close(self, code: int, reason: str = "") -> None:
         self._protocol.shut(code, reason or CloseCode(code).reason)
@@ -150,6 +157,9 @@ class QueuedOutbox(Outbox):
         elif self._characters > _WAITING_CHARACTERS and self._judgement is None:
             loop = asyncio.get_running_loop()
             self._judgement = loop.call_later(_WAITING_SECONDS, self._judge)
+
+    async def wait_for_room(self) -> None:
+        """Wait for nothing: a second with too much is the bound here."""
 
     def close(self, code: int, reason: str = "") -> None:
         if self._closing is None:

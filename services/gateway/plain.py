@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.broker.wire import Published
-from shared.realtime.exceptions import ErrorCode
 from shared.realtime.positions import NOWHERE, Position
 
 __all__ = ["error", "established", "publication", "reset"]
@@ -57,7 +56,7 @@ def reset(channel: str, position: Position) -> str:
 
 
 def error(
-    code: ErrorCode,
+    code: int,
     message: str,
     *,
     field: str | None = None,

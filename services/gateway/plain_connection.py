@@ -10,19 +10,23 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import plain
+from services.gateway.allowance import has_room_here
 from services.gateway.arrivals import NotSubscribed, Since
+from services.gateway.centrifuge.visitors import told_of
 from services.gateway.closecodes import COUNTED_CODES, CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.limits import MalformedLimit, RateLimit
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
-from services.gateway.publishing import Suspended
 from services.gateway.refusal import Scope, Send, refuse
 from services.gateway.shapes import Malformed, parse
 from services.gateway.subscriber import Subscriber
 from services.gateway.transport.wire import EXTENSION
+from shared.accounts.commands import Suspended
+from shared.presence.clients import ClientInfo
 from shared.realtime.controls import Control, Disconnect, Unsubscribe
 from shared.realtime.exceptions import ErrorCode, Refused
 from shared.telemetry import metrics
@@ -86,10 +90,16 @@ class PlainConnection:
         if self._closed:
             return
         started = time.monotonic()
-        # Before the database is asked whether the user is active: no revocation falls in between.
+        if not has_room_here(self._gateway.revocations, self._user.pk):
+            # After the handshake, because browsers do not tell why one was refused.
+            await self._accept()
+            self.end(CloseCode.CONNECTION_LIMIT)
+            return
+        # Before the database is asked whether the user is active, and the session still there: no
+        # revocation falls in between.
         self._gateway.revocations.add(self._user.pk, self)
         try:
-            await self._subscriber.prepare(self._user, since)
+            await self._subscriber.prepare(self._user, since, self._scope.get("login"))
         except NotSubscribed:
             await self._turn_down("auth")
             return
@@ -99,11 +109,21 @@ class PlainConnection:
         if self._ended is not None:
             await self._turn_down("auth")
             return
+        await self._accept()
+        if self._outbox is None:
+            # The server gave this connection up while it was being opened.
+            self._subscriber.leave(None)
+            return
+        if self._ended is not None:
+            self._shut(*self._ended)
+            return
+        self._subscriber.complete(self._outbox)
+        metrics.HANDSHAKE_DURATION.observe(time.monotonic() - started)
+
+    async def _accept(self) -> None:
         if not self._closed:
             await self._send({"type": "websocket.accept"})
         if self._closed:
-            # The server gave this connection up while it was being opened.
-            self._subscriber.leave(None)
             return
         self._outbox = (
             QueuedOutbox(self._send, self._kind)
@@ -112,11 +132,6 @@ class PlainConnection:
         )
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
-        if self._ended is not None:
-            self._shut(*self._ended)
-            return
-        self._subscriber.complete(self._outbox)
-        metrics.HANDSHAKE_DURATION.observe(time.monotonic() - started)
 
     async def _turn_down(self, reason: str) -> None:
         self._subscriber.leave(None)
@@ -167,7 +182,9 @@ class PlainConnection:
         """Have the namespace store and publish a message; its frame is the acknowledgement."""
         started = time.monotonic()
         try:
-            outcome = await self._gateway.commits.publish(self._user, channel, message)
+            # This protocol has no name for a connection.
+            info = ClientInfo("", str(self._user.pk), told_of(self._user))
+            outcome = await self._gateway.commits.publish(self._user, channel, message, info)
         except Refused as error:
             self.refuse(error, message)
             if isinstance(error, Suspended):
@@ -231,6 +248,19 @@ class PlainConnection:
             case Unsubscribe(channel=channel) if channel in self._subscriber.channels:
                 # It hears one channel, and is for nothing else.
                 self.end(CloseCode.PERMISSION_DENIED)
+
+    def permitted(self) -> Collection[str]:
+        """Return the channels that it hears, or is about to."""
+        return self._subscriber.channels
+
+    def lose(self, channel: str) -> None:
+        """End, as it is for nothing else."""
+        if channel in self._subscriber.channels:
+            self.end(CloseCode.PERMISSION_DENIED)
+
+    def renew_user(self, user: AbstractUser) -> None:
+        """Take its user as the database has them now."""
+        self._user = user
 
     def close(self, code: int) -> None:
         """Clean up after the connection has ended, however it did."""

@@ -22,7 +22,7 @@ from shared.presence import queries
 from shared.presence.actions import do_sweep
 from shared.presence.clients import Attendance, ClientInfo, Entry, Stats
 
-__all__ = ["Presence"]
+__all__ = ["Crowd", "Presence"]
 
 _TICK_SECONDS = 1.0
 # After an outage the others' leases may look dead although they only had no time to renew them.
@@ -30,6 +30,10 @@ _DOUBT_SECONDS = 15.0
 _QUESTIONS = 1_000
 # A count that takes long is made less often: at most a sixth of the time goes into counting.
 _COUNT_PAUSE = 5.0
+
+
+class Crowd(Exception):
+    """There are too many clients in a channel to list them; how many, `stats` tells."""
 
 
 class Presence:
@@ -77,6 +81,11 @@ class Presence:
         me = self._lease.incarnation
         self._attendances = Batch[str, Attendance](database, partial(_attendances, me))
         self._tallies = Batch[str, dict[str, int]](database, partial(_tallies, me))
+
+    @property
+    def incarnation(self) -> str:
+        """What this process is known by, beside its lease."""
+        return self._lease.incarnation
 
     def add(self, channel: str, client: ClientInfo) -> None:
         """
@@ -136,9 +145,17 @@ class Presence:
         which nobody would be told, is in it by the client that they had.
 
         Raises:
+            Crowd: more than `LISTED` are there.
             DatabaseAway: the others' cannot be read now.
         """
+        if self._num_here(channel) > LISTED:
+            raise Crowd
+        # It was one a moment ago. What is read for counting is less than what is read for a list.
+        if channel in self._crowded and (await self.stats(channel)).num_clients > LISTED:
+            raise Crowd
         elsewhere = await self._attendances.ask(channel)
+        if len(elsewhere.present) + self._num_here(channel) > LISTED:
+            raise Crowd
         return shown(self._rosters.get(channel), elsewhere, self._clock())
 
     async def stats(self, channel: str) -> Stats:
@@ -229,6 +246,9 @@ class Presence:
             if (roster := self._rosters.get(channel)) is not None and roster.count(stats):
                 self._note(channel, roster)
                 self._on_count(channel, stats.num_clients, stats.num_users)
+
+    def _num_here(self, channel: str) -> int:
+        return len(self._rosters[channel].entries) if channel in self._rosters else 0
 
     def _entries(self) -> Iterator[Entry]:
         for roster in self._rosters.values():

@@ -25,7 +25,7 @@ from shared.realtime.deployment import renew_after_failover
 from shared.realtime.positions import Position
 from shared.telemetry import metrics
 
-__all__ = ["Repair"]
+__all__ = ["Repair", "is_before"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +63,13 @@ class Repair:
             grace = _GRACE_SECONDS if verdict is Verdict.EARLY else 0.0
             self._begin(live, cause=verdict.value, grace=grace)
 
-    async def level(self, live: LiveChannel) -> None:
+    async def level(self, live: LiveChannel, head: Position) -> None:
         """
-        Bring a channel to where the log stands now.
+        Bring a channel to where somebody has seen the log stand.
+
+        Args:
+            live: the channel.
+            head: that place.
 
         Raises:
             DatabaseAway: the log cannot be read; the head check will try again.
@@ -73,6 +77,8 @@ class Repair:
         if (running := self._running.get(live)) is not None:
             # It may have read before what the caller knows of was committed; the next one has not.
             await asyncio.wait({running})
+            if not is_before(live.position, head):
+                return
         task = self._running.get(live) or self._begin(live, cause="subscribe", grace=0.0)
         await asyncio.shield(task)
 
@@ -178,6 +184,16 @@ class Repair:
     def _reset(self, live: LiveChannel, page: _Page, *, cause: str) -> None:
         metrics.GAPS.labels(cause=cause).inc()
         live.reset(page.stream_id, page.head)
+
+
+def is_before(position: Position | None, other: Position | None) -> bool:
+    """Say whether a position is earlier in the same numbering."""
+    return (
+        position is not None
+        and other is not None
+        and position.epoch == other.epoch
+        and position.offset < other.offset
+    )
 
 
 def _is_behind(live: LiveChannel, before: Position | None, head: Position | None) -> bool:

@@ -3,7 +3,8 @@ Revocations: who may not be signed in anymore loses their connections, on every 
 
 `revocations:all` is a stream like any other, and the gateway is a member of it for as long as it
 runs. So a revocation comes by bell at once, by head check where no bell comes, and where the
-stream cannot be continued, the database is asked about everybody who is here.
+stream cannot be continued, the database is asked about everybody who is here. So it is about those
+who may have lost a permission: their account stays, and what they may not hear anymore ends.
 
 A connection is added here before its handshake reads whether its user is active. So at whatever
 moment a revocation commits, either that read sees it, or it reaches the connection.
@@ -14,32 +15,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any
 
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway, DatabaseThreads
+from services.gateway.rechecks import Revocable, recheck
 from services.gateway.repair import Repair
 from services.gateway.standing import StandingMember
-from shared.accounts.access import active_among
 from shared.accounts.namespaces import REVOCATIONS
-from shared.realtime.controls import Control
 from shared.telemetry import metrics
 
-__all__ = ["Revocable", "Revocations"]
+__all__ = ["Revocations"]
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
-
-
-class Revocable(Protocol):
-    """What this needs of a connection."""
-
-    def end(self, code: CloseCode) -> None:
-        """Close it, or refuse it while it is being opened; never wait, never raise."""
-
-    def obey(self, control: Control) -> None:
-        """Do what a server wants of it, if it is meant; never wait, never raise."""
 
 
 class Revocations(StandingMember):
@@ -49,17 +40,18 @@ class Revocations(StandingMember):
 
     def __init__(self, repair: Repair, database: DatabaseThreads) -> None:
         super().__init__(repair, database)
-        # By user id; those that are being opened included.
-        self._connections: dict[int, set[Revocable]] = {}
-        # Revocations may have passed unheard: everybody must be looked at.
+        # By user id, None for nobody's; those that are being opened included.
+        self._connections: dict[int | None, set[Revocable]] = {}
+        # Who may have lost a permission, or more if revocations have passed unheard.
+        self._doubtful: set[int] = set()
         self._in_doubt = asyncio.Event()
 
-    def add(self, user_id: int, connection: Revocable) -> None:
+    def add(self, user_id: int | None, connection: Revocable) -> None:
         """Have a connection ended when its user's login is revoked, from now on."""
         self._connections.setdefault(user_id, set()).add(connection)
         metrics.USERS.set(len(self._connections))
 
-    def discard(self, user_id: int, connection: Revocable) -> None:
+    def discard(self, user_id: int | None, connection: Revocable) -> None:
         """Forget a connection; one that is not here changes nothing."""
         others = self._connections.get(user_id)
         if others is None:
@@ -69,9 +61,17 @@ class Revocations(StandingMember):
             del self._connections[user_id]
             metrics.USERS.set(len(self._connections))
 
-    def of(self, user_id: int) -> Iterable[Revocable]:
-        """Return a user's connections here."""
+    def count(self, user_id: int | None) -> int:
+        """Return how many connections a user has here."""
+        return len(self._connections.get(user_id, ()))
+
+    def of(self, user_id: int | None) -> Iterable[Revocable]:
+        """Return a user's connections here; those of nobody for None."""
         return tuple(self._connections.get(user_id, ()))
+
+    def everybody(self) -> Iterable[Revocable]:
+        """Return all connections here."""
+        return chain.from_iterable(self._connections.values())
 
     async def run(self) -> None:
         """Serve the stream, for ever."""
@@ -86,26 +86,29 @@ class Revocations(StandingMember):
         match message:
             case {"type": "revoked", "user": int(user_id), "code": int(code)} if code in CloseCode:
                 self._end(user_id, CloseCode(code))
+            case {"type": "recheck", "users": list(users)}:
+                here = self._connections.keys()
+                self._doubt(user for user in users if isinstance(user, int) and user in here)
             case _:
-                # What another version has written.
+                # Everybody, or what another version has written.
                 self.lose_place()
 
     def lose_place(self) -> None:
+        self._doubt(user_id for user_id in self._connections if user_id is not None)
+
+    def _doubt(self, user_ids: Iterable[int]) -> None:
+        self._doubtful.update(user_ids)
         self._in_doubt.set()
 
     async def _recheck(self) -> None:
-        """End the connections of all who are not active, as soon as the database can be asked."""
-        while True:
-            here = list(self._connections)
+        """Find out what those in doubt may still hear, as soon as the database can be asked."""
+        while self._doubtful:
+            asked, self._doubtful = self._doubtful, set()
             try:
-                active = await self._database.run(active_among, here) if here else set[int]()
+                await recheck(self._database, self._connections, asked)
             except DatabaseAway:
+                self._doubtful |= asked
                 await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                break
-        for user_id in here:
-            if user_id not in active:
-                self._end(user_id, CloseCode.BANNED)
 
     def _end(self, user_id: int, code: CloseCode) -> None:
         connections = list(self._connections.get(user_id, ()))

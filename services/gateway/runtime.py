@@ -12,6 +12,7 @@ from functools import cache
 from django.conf import settings
 from prometheus_client import REGISTRY
 
+from services.gateway.admission import Admission
 from services.gateway.arrivals import Arrivals
 from services.gateway.commits import Commits
 from services.gateway.database import DatabaseThreads
@@ -19,8 +20,9 @@ from services.gateway.doorbell import Doorbell
 from services.gateway.obedience import Obedience
 from services.gateway.presence import Presence
 from services.gateway.repair import Repair
+from services.gateway.reporting import Reporter
 from services.gateway.revocations import Revocations
-from shared.broker import bell
+from services.gateway.tellings import Tellings
 from shared.broker.wire import Published
 from shared.presence import changes
 from shared.realtime import namespaces
@@ -41,6 +43,7 @@ class Gateway:
     """Hub, repair, revocations and doorbell of this process, with what watches over them."""
 
     def __init__(self) -> None:
+        self.admission = Admission()
         self.database = DatabaseThreads()
         self.arrivals = Arrivals(self.database)
         self.doorbell: Doorbell | None = None
@@ -48,12 +51,13 @@ class Gateway:
         self.commits = Commits(self.database, self.repair.hub.accept)
         self.revocations = Revocations(self.repair, self.database)
         self.obedience = Obedience(self.repair, self.database, self.revocations)
+        self.tellings = Tellings()
         self.presence = Presence(
             self.database,
             settings.CARILLON_GATEWAY_ID,
             is_told=lambda channel: namespace_of(channel).join_leave,
-            on_join=lambda channel, info: bell.ring([changes.join(channel, info)]),
-            on_leave=lambda channel, info: bell.ring([changes.leave(channel, info)]),
+            on_join=self.tellings.join,
+            on_leave=self.tellings.leave,
             on_count=lambda *told: self.repair.hub.accept(changes.count(*told)),
         )
         if settings.BROKER_URL:
@@ -79,6 +83,7 @@ class Gateway:
             return
         parts = [self._watch_loop, self.database.watch, self.repair.run]
         parts += [self.revocations.run, self.obedience.run, self.presence.run]
+        parts.append(Reporter(self.database, self.presence.incarnation).run)
         if self.doorbell is not None:
             parts.append(self.doorbell.run)
         self._tasks = [asyncio.create_task(_keep_running(part)) for part in parts]

@@ -35,6 +35,10 @@ CARILLON_GATEWAY_CONNECTIONS = env.integer(
     "CARILLON_GATEWAY_CONNECTIONS", 10_000, minimum=1, maximum=1_000_000
 )
 CARILLON_GATEWAY_CONNECTIONS_IS_GIVEN = bool(env.text("CARILLON_GATEWAY_CONNECTIONS", ""))
+# How many a user may have open at once at one gateway; 0 is any number.
+CARILLON_GATEWAY_USER_CONNECTIONS = env.integer(
+    "CARILLON_GATEWAY_USER_CONNECTIONS", 10, minimum=0, maximum=1_000_000
+)
 
 # Of a message or a frame from a client.
 CARILLON_GATEWAY_MESSAGE_BYTES = env.integer(

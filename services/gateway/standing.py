@@ -40,6 +40,14 @@ class StandingMember(ABC):
     def lose_place(self) -> None:
         """Be told that publications may have passed unheard."""
 
+    def begin(self) -> None:
+        """
+        Be told that the channel is heard from now on; called again where it had to begin anew.
+
+        Whoever came before the stream was read may have been too early for what it says.
+        """
+        self.lose_place()
+
     async def attend(self) -> None:
         """Hear the channel, for ever."""
         hub = self._repair.hub
@@ -54,8 +62,7 @@ class StandingMember(ABC):
                 else:
                     if not live.start(head.stream_id, head.position):
                         self._repair.on_gap(live, Verdict.EARLY)
-            # Whoever came before the stream was read may have been too early for what it says.
-            self.lose_place()
+            self.begin()
             await asyncio.Event().wait()
         finally:
             hub.leave(live, self)

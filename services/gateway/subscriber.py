@@ -11,8 +11,9 @@ from services.gateway.caughtup import CaughtUp
 from services.gateway.hub import LiveChannel
 from services.gateway.repair import Repair
 from services.gateway.transport.fanout import Member
+from shared.accounts.logins import Login
 from shared.realtime.exceptions import RealtimeError
-from shared.realtime.namespaces import namespace_of
+from shared.realtime.namespaces import namespace_for_clients
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -35,23 +36,28 @@ class Subscriber:
         """What it hears, or is about to."""
         return {live.channel for live in self._joined} | {c.live.channel for c in self._coming}
 
-    async def prepare(self, user: AbstractUser, since: Since) -> None:
+    async def prepare(self, user: AbstractUser, since: Since, login: Login | None = None) -> None:
         """
         Check permission, hold the channels and read what was missed in them.
 
+        Args:
+            user: who it is.
+            since: the channels, and where the client stood in each.
+            login: what the user comes with, where it is to be asked whether that still counts.
+
         Raises:
-            NotSubscribed: the user may not hear one of the channels.
+            NotSubscribed: the user may not hear one of the channels, or the login has ended.
             DatabaseAway: the log cannot be read now.
         """
         for channel in since:
             try:
-                namespace_of(channel)
+                namespace_for_clients(channel)
             except RealtimeError as error:
                 # Now, before the hub keeps anything of it: its namespace becomes a metric's label.
                 raise NotSubscribed(channel) from error
         for channel, position in since.items():
             self._coming.append(CatchUp(self._repair, self._arrivals, channel, position))
-        recoveries = await self._arrivals.recover(user, since)
+        recoveries = await self._arrivals.recover(user, since, (), login)
         # A copy: the connection may be given up meanwhile.
         for each in tuple(self._coming):
             await each.meet(recoveries[each.live.channel])
@@ -87,4 +93,4 @@ class Subscriber:
 def _frames(live: LiveChannel, caught_up: CaughtUp) -> list[str]:
     if caught_up.is_lost:
         return [plain.reset(live.channel, caught_up.position)]
-    return [plain.publication(each) for each in caught_up.missed]
+    return caught_up.missed.texts(plain.publication)

@@ -86,6 +86,10 @@ CARILLON_API_WRITES_PER_MINUTE = env.integer("CARILLON_API_WRITES_PER_MINUTE", 1
 CARILLON_API_KEY_WRITES_PER_MINUTE = env.integer(
     "CARILLON_API_KEY_WRITES_PER_MINUTE", 1200, minimum=1
 )
+# How many calls of the server API one key may make in a minute, of whatever kind; 0 is any number.
+CARILLON_SERVER_API_CALLS_PER_MINUTE = env.integer(
+    "CARILLON_SERVER_API_CALLS_PER_MINUTE", 60_000, minimum=0
+)
 
 if SESSION_COOKIE_SECURE:
     # nginx ends TLS and overwrites this header, whatever a client sends.

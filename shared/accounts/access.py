@@ -11,7 +11,7 @@ from django.db import connection
 from shared.accounts.exceptions import InvalidKey, NotStaff, Protected
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
-from shared.realtime.namespaces import names
+from shared.realtime.namespaces import named, names
 from shared.realtime.text import refuse_text
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_moderation",
     "is_active",
     "is_active_staff",
+    "namespaces_for_keys",
 ]
 
 _KEY_NAME_CHARACTERS = 100
@@ -83,6 +84,11 @@ def check_moderation(actor: User, user: User) -> None:
         raise Protected("This is a superuser's account: only a superuser may do this to it.")
 
 
+def namespaces_for_keys() -> list[str]:
+    """Return the names of those that keys can be made for; servers' own are there for nobody."""
+    return [name for name in names() if named(name).for_clients]
+
+
 def check_key(
     actor: AbstractUser,
     user: User,
@@ -105,8 +111,8 @@ def check_key(
         raise InvalidKey("scopes", f"There is no scope {min(unknown)!r:.40}: see the list.")
     if not wanted:
         raise InvalidKey("scopes", "Choose at least one scope.")
-    if unknown := set(namespaces) - set(names()):
-        raise InvalidKey("namespaces", f"No app declares {min(unknown)!r:.40}: see the list.")
+    if unknown := set(namespaces) - set(namespaces_for_keys()):
+        raise InvalidKey("namespaces", f"There is no {min(unknown)!r:.40} for keys: see the list.")
     if not is_active(user):
         raise InvalidKey("user", "This account is not active: choose another user.")
     if user.is_superuser and not staff.is_superuser:

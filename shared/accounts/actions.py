@@ -7,16 +7,18 @@ to `revocations:all`, which the gateways hear.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from shared.accounts.access import access_staff, check_key, check_moderation, is_active
 from shared.accounts.exceptions import CannotFollow, Inactive, InvalidReason, UnknownUser
 from shared.accounts.keys import Scope, digest_of, draw_key
+from shared.accounts.logins import mark_of
 from shared.accounts.models import ApiKey, Follow, User
 from shared.accounts.namespaces import REVOCATIONS
 from shared.accounts.personal_data import PersonalData, registered
@@ -26,6 +28,7 @@ from shared.realtime.controls import Disconnect
 from shared.realtime.publish import publish
 from shared.realtime.text import refuse_text
 from shared.realtime.transactions import retry_on_deadlock
+from shared.tokens.grants import Origin
 
 __all__ = [
     "do_ban",
@@ -36,17 +39,21 @@ __all__ = [
     "do_follow",
     "do_make_key",
     "do_reactivate",
+    "do_recheck",
     "do_revoke_key",
     "do_unban",
     "do_unfollow",
 ]
 
 REASON_CHARACTERS = 200
-# Close codes: of a connection that is to say again who it is, whose session has ended, and whose
-# user may not be here anymore.
+# Close codes: of a connection that is to say again who it is, whose token's key was revoked, whose
+# session has ended, and whose user may not be here anymore.
 _SAY_AGAIN = 3011
+_KEY_REVOKED = 3500
 _SIGNED_OUT = 4501
 _BANNED = 4503
+# So many are told by their ids: more would take longer to tell than everybody takes to look at.
+_RECHECKED = 2_000
 
 
 @retry_on_deadlock
@@ -103,13 +110,18 @@ def do_reactivate(actor: AbstractUser, user: User) -> None:
 
 
 @retry_on_deadlock
-def do_end_session(user: AbstractUser, session_key: str) -> None:
-    """End the connections that were opened with a session, or with a token that was got with it."""
-    do_control(
-        Disconnect(
-            user=str(user.pk), session=digest_of(session_key), code=_SIGNED_OUT, reason="signed out"
+def do_end_session(user_id: int | str, session_key: str) -> None:
+    """
+    End a session, and the connections that were opened with it or with a token got with it.
+
+    In one transaction: whoever connects with it after its end was told finds that it is gone.
+    """
+    with transaction.atomic():
+        Session.objects.filter(session_key=session_key).delete()
+        mark = mark_of(Origin(session_key=session_key))
+        do_control(
+            Disconnect(user=str(user_id), session=mark, code=_SIGNED_OUT, reason="signed out")
         )
-    )
 
 
 @retry_on_deadlock
@@ -120,6 +132,24 @@ def do_end_old_logins(user: AbstractUser) -> None:
     Those whose session the password has ended are not let in again.
     """
     do_control(Disconnect(user=str(user.pk), code=_SAY_AGAIN, reason="force reconnect"))
+
+
+@retry_on_deadlock
+def do_recheck(user_ids: Collection[int] | None) -> None:
+    """
+    End what users hear and may not hear anymore, as after they have lost a permission.
+
+    Their namespaces are asked again (`can_subscribe`), with the accounts as they are after this
+    transaction. For whatever decides there and is no permission or group of Django's, which are
+    looked after: see `shared.accounts.permissions`.
+
+    Args:
+        user_ids: who; None is everybody.
+    """
+    message: dict[str, object] = {"type": "recheck"}
+    if user_ids is not None and len(user_ids) <= _RECHECKED:
+        message["users"] = sorted(user_ids)
+    publish(REVOCATIONS, message)
 
 
 def do_delete_user(user: User) -> None:
@@ -207,16 +237,23 @@ def do_make_key(
     return key, new.text
 
 
+@retry_on_deadlock
 def do_revoke_key(actor: AbstractUser, key: ApiKey) -> None:
     """
     Make a key useless from the next request on; revoking it again changes nothing.
+
+    The connections that were opened with its tokens end.
 
     Raises:
         NotStaff: the actor is neither active staff nor the key's own active user.
     """
     if not (is_active(actor) and actor.pk == key.user_id):
         access_staff(actor)
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    with transaction.atomic():
+        valid = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
+        if valid.update(revoked_at=timezone.now()):
+            user, mark = str(key.user_id), mark_of(Origin(key=key.pk))
+            do_control(Disconnect(user=user, session=mark, code=_KEY_REVOKED, reason="key revoked"))
     key.refresh_from_db(fields=["revoked_at"])
 
 

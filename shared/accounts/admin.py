@@ -10,14 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from shared.accounts.access import check_key
+from shared.accounts.access import check_key, namespaces_for_keys
 from shared.accounts.actions import do_delete_user, do_make_key, do_revoke_key
 from shared.accounts.exceptions import AccountsError, InvalidKey
 from shared.accounts.keys import Scope
 from shared.accounts.models import ApiKey, Follow, User
 from shared.accounts.moderation import Moderation
 from shared.realtime.admin import SystemWritten
-from shared.realtime.namespaces import names
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -99,7 +98,7 @@ class ApiKeyForm(_ApiKeyForm):
         help_text="What requests with this key may do in the user's name.",
     )
     namespaces = forms.MultipleChoiceField(
-        choices=lambda: [(name, name) for name in names()],
+        choices=lambda: [(name, name) for name in namespaces_for_keys()],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="Which channels its server:… scopes reach. None chosen: all of them.",

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import logging
 import secrets
 from datetime import timedelta
 from typing import NamedTuple
 
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from shared.accounts.models import ApiKey
 
 __all__ = ["NewKey", "Scope", "digest_of", "draw_key", "find_key"]
+
+logger = logging.getLogger(__name__)
 
 _MARK = "ck_"
 _PREFIX_BYTES = 7
@@ -102,5 +106,11 @@ def _note_use(key: ApiKey) -> None:
         return
     # Asked again in the statement: of many requests in one moment only one writes.
     old = Q(last_used_at=None) | Q(last_used_at__lte=now - _USE_NOTED_EVERY)
-    ApiKey.objects.filter(old, pk=key.pk).update(last_used_at=now)
+    try:
+        with transaction.atomic():
+            ApiKey.objects.filter(old, pk=key.pk).update(last_used_at=now)
+    except DatabaseError as error:
+        # Such as one that may only be read: no reason to turn away who comes to read.
+        logger.warning("The use of a key was not noted: %s", str(error).strip())
+        return
     key.last_used_at = now

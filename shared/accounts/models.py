@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import ClassVar
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from shared.accounts.names import validate_username
@@ -66,6 +68,9 @@ class User(AbstractUser):
         "self", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
 
+    # Tokens that this deployment signed before do not count: a new password was set.
+    tokens_after = models.DateTimeField(null=True, editable=False)
+
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta(AbstractUser.Meta):
@@ -78,6 +83,30 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """
+        Save; a new password ends what the one before has opened, whoever has set it.
+
+        Every form and command of Django sets one by `set_password` and `save`. What goes past them,
+        as `QuerySet.update` does, ends the sessions alone.
+        """
+        # Django forgets what was set with the save. A password that is hashed anew at a sign-in is
+        # no new one: there it has been forgotten before.
+        is_new = getattr(self, "_password", None) is not None and not self._state.adding
+        if is_new:
+            self.tokens_after = timezone.now()
+            if update_fields is not None:
+                update_fields = {*update_fields, "tokens_after"}
+        super().save(update_fields=update_fields, **kwargs)
+        if is_new:
+            from shared.accounts.actions import do_end_old_logins
+
+            # Not in this transaction, which may go on for long and set many: all gateways hear of
+            # it by one stream, and its row would stay locked. Should this process die in between,
+            # the sessions have ended all the same, and connections last until they break.
+            end = partial(do_end_old_logins, self)
+            transaction.on_commit(end, using=self._state.db, robust=True)
 
 
 class Follow(models.Model):

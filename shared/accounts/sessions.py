@@ -1,4 +1,4 @@
-"""Sessions: Django's own store in the database, and who is signed in with many at once."""
+"""Sessions: Django's store in the database, which tells their end, and who many of them are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
@@ -27,7 +28,7 @@ __all__ = ["SessionStore", "users_of"]
 
 class SessionStore(DatabaseSessionStore):
     """
-    Treats a key that cannot be one as no key at all.
+    Treats a key that cannot be one as no key at all, and ends connections with their session.
 
     A quoted cookie may hold any octet. PostgreSQL refuses NUL with an error, which would make
     every page and handshake of such a client a 500.
@@ -35,6 +36,25 @@ class SessionStore(DatabaseSessionStore):
 
     def _validate_session_key(self, key: str) -> bool:
         return bool(key) and len(key) == 32 and key.isascii() and key.isalnum()
+
+    def flush(self) -> None:
+        """
+        End the session, and what was opened with it.
+
+        Here and not when somebody is signed out, because who signs in as somebody else ends the
+        session of the one before by this alone.
+        """
+        from shared.accounts.actions import do_end_session
+
+        user_id = self.get(SESSION_KEY)
+        # Known after the session was looked at: one that is not there has none.
+        if user_id is not None and self.session_key is not None:
+            do_end_session(user_id, self.session_key)
+        super().flush()
+
+    async def aflush(self) -> None:
+        """Do what `flush` does."""
+        await sync_to_async(self.flush)()
 
 
 def users_of(session_keys: Collection[str]) -> dict[str, AbstractBaseUser]:

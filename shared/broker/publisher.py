@@ -90,13 +90,17 @@ class Publisher:
         self._thread.start()
 
     def put(self, items: Sequence[Item]) -> None:
-        """Queue publications; drop and count them when the queue is full or the breaker open."""
+        """
+        Queue publications; drop and count them when the queue is full or the breaker open.
+
+        An empty queue takes whatever comes at once: it is there already.
+        """
         with self._wake:
             if self._closing or time.monotonic() < self._retry_at:
                 self._count(Failure.BREAKER_OPEN, _publications(items))
                 return
             size = _characters(items)
-            if (
+            if self._queue and (
                 len(self._queue) + len(items) > _QUEUE_ITEMS
                 or self._queued_characters + size > _QUEUE_CHARACTERS
             ):

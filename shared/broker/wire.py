@@ -49,6 +49,7 @@ class Published:
         offset: its place in the stream, from 1; 0 for a channel without history.
         data: one JSON object as text.
         time: when it was published, Unix seconds.
+        info: the client that said it, as JSON text; "" where that is not told.
     """
 
     channel: str
@@ -56,6 +57,7 @@ class Published:
     offset: int
     data: str
     time: float
+    info: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def bells(group: str, publications: Iterable[Published]) -> list[tuple[bytes, in
     size = 0
     for publication in publications:
         own = len(publication.data.encode()) + len(publication.channel) + _ENVELOPE_BYTES
+        own += len(publication.info.encode())
         if batch and (size + own > BELL_BODY_BYTES or len(batch) >= _PUBLICATIONS_PER_BELL):
             bodies.append((_encode_bell(group, batch), len(batch)))
             batch, size = [], 0
@@ -186,6 +189,7 @@ def read_bell(event: Mapping[str, Any]) -> Sequence[Published]:
                 offset=int(row["offset"]),
                 data=str(row["data"]),
                 time=float(row["time"]),
+                info=str(row.get("info", "")),
             )
             for row in event["publications"]
         ]
@@ -223,11 +227,20 @@ def _columns(fan_out: FanOut) -> dict[str, Any]:
 
 
 def _encode_bell(group: str, publications: Sequence[Published]) -> bytes:
-    rows = [
-        {"channel": p.channel, "epoch": p.epoch, "offset": p.offset, "data": p.data, "time": p.time}
-        for p in publications
-    ]
+    rows = [_row(publication) for publication in publications]
     return _pack({"type": "bell.ring", "publications": rows, "__asgi_group__": group})
+
+
+def _row(p: Published) -> dict[str, Any]:
+    row = {
+        "channel": p.channel,
+        "epoch": p.epoch,
+        "offset": p.offset,
+        "data": p.data,
+        "time": p.time,
+    }
+    # Most have none.
+    return row | {"info": p.info} if p.info else row
 
 
 def _pack(event: Mapping[str, Any]) -> bytes:

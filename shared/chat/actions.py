@@ -256,11 +256,12 @@ def do_remove_member(actor: User, room: ChatRoom, username: str) -> None:
         raise CreatorStays
     with transaction.atomic():
         Membership.objects.filter(room=room, user=member).delete()
-        do_control(
-            Unsubscribe(
-                user=str(member.pk), channel=room.channel, code=_REMOVED, reason="not a member"
+        for channel in room.channels:
+            do_control(
+                Unsubscribe(
+                    user=str(member.pk), channel=channel, code=_REMOVED, reason="not a member"
+                )
             )
-        )
 
 
 def _managed_member(actor: User, room: ChatRoom, username: str) -> User:

@@ -11,11 +11,17 @@ from django.utils import timezone
 
 from shared.accounts.models import User
 from shared.accounts.names import SYSTEM
+from shared.chat.typing import typing_channel
 
-__all__ = ["ROOM_NAME", "ChatRoom", "Membership", "Message"]
+__all__ = ["ROOM_NAME", "ChatRoom", "Membership", "Message", "chat_channel"]
 
 ROOM_NAME = r"[A-Za-z0-9_-]{1,100}"
 _CLIENT_ID_CHARACTERS = 64
+
+
+def chat_channel(name: str) -> str:
+    """Return the channel that carries the messages of the room of this name."""
+    return f"chat:{name}"
 
 
 class ChatRoom(models.Model):
@@ -44,7 +50,12 @@ class ChatRoom(models.Model):
     @property
     def channel(self) -> str:
         """The channel that carries this room's messages."""
-        return f"chat:{self.name}"
+        return chat_channel(self.name)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All channels that are this room's: whoever loses one loses all."""
+        return self.channel, typing_channel(self.name)
 
     def online(self) -> models.QuerySet[User]:
         """Return the users who are in the room at this moment."""

@@ -1,4 +1,4 @@
-"""`chat:<room name>`: a room's messages."""
+"""`chat:<room name>`: a room's messages. `typing:<room name>`: who is writing one."""
 
 from __future__ import annotations
 
@@ -11,25 +11,19 @@ from shared.chat.access import access_room, open_to_each
 from shared.chat.actions import Sent, do_send_message, do_send_messages
 from shared.chat.exceptions import ChatError, ClientIdConflict, InvalidContent, UnknownRoom
 from shared.chat.sending import Wanted
+from shared.chat.typing import TYPING, refuse_typing, typing_data
 from shared.realtime.exceptions import ErrorCode, Refused
 from shared.realtime.namespaces import Namespace, Outcome, register, topic_of
+from shared.realtime.publish import publish
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-__all__ = ["ChatNamespace", "refusal_of"]
+__all__ = ["ChatNamespace", "TypingNamespace", "refusal_of"]
 
 
-@register
-class ChatNamespace(Namespace):
-    """Whoever may enter a room may hear it and speak in it."""
-
-    name = "chat"
-    history_size = 10_000
-    history_ttl = timedelta(days=7)
-    presence = True
-    join_leave = True
-    publishes_together = True
+class _RoomNamespace(Namespace):
+    """Channels of rooms: whoever may enter one may hear it."""
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         try:
@@ -41,6 +35,36 @@ class ChatNamespace(Namespace):
     def can_subscribe_each(self, wanted: Sequence[tuple[AbstractUser, str]]) -> Sequence[bool]:
         rooms = open_to_each((user, topic_of(channel)) for user, channel in wanted)
         return [(user.pk, topic_of(channel)) in rooms for user, channel in wanted]
+
+
+@register
+class TypingNamespace(_RoomNamespace):
+    """
+    Whoever may enter a room may tell there that they are typing.
+
+    Nothing is kept: whoever is not there at that moment has missed nothing.
+    """
+
+    name = TYPING
+
+    def can_publish(self, user: AbstractUser, channel: str) -> bool:
+        return self.can_subscribe(user, channel)
+
+    def on_publish(self, user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Outcome:
+        if words := refuse_typing(data):
+            raise Refused(ErrorCode.BAD_REQUEST, words)
+        return Outcome(publish(channel, typing_data(user)))
+
+
+@register
+class ChatNamespace(_RoomNamespace):
+    """Whoever may enter a room may hear it and speak in it."""
+
+    name = "chat"
+    history_size = 10_000
+    history_ttl = timedelta(days=7)
+    presence = True
+    join_leave = True
 
     def can_publish(self, user: AbstractUser, channel: str) -> bool:
         # `on_publish` says so: to write a message is to look for its room as one's own.

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from typing import Any
 
-from shared.accounts.models import User
-from shared.chat.actions import do_send_message
-from shared.chat.exceptions import ChatError
+from shared.chat.exceptions import UnknownRoom
+from shared.chat.models import ROOM_NAME, chat_channel
 from shared.chat.namespaces import refusal_of
 from shared.realtime.exceptions import ErrorCode, Refused
-from shared.realtime.rpc import rpc
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+from shared.realtime.namespaces import Outcome
+from shared.realtime.rpc import Saying, rpc_saying
 
 __all__ = ["send"]
 
 
-@rpc("chat.send")
-def send(user: AbstractUser, data: Any) -> dict[str, Any]:
+@rpc_saying("chat.send")
+def send(data: Any) -> Saying:
     """
-    Store and publish a message.
+    Say a message in a room.
 
     Args:
-        user: who sends it.
         data: `room`, `message` and `client_id`, the sender's own name for the message.
 
     Returns:
-        `id`, `epoch` and `offset` of the message; `repeated` where it was stored before.
+        What is said; answered with `id`, `epoch` and `offset` of the message, and `repeated` where
+        it was stored before.
 
     Raises:
-        Refused: a member is missing, or the message cannot be taken.
+        Refused: a member is missing, or no room has such a name.
     """
     match data:
         case {"room": str(room), "message": str(text), "client_id": str(client_id)}:
@@ -38,10 +37,12 @@ def send(user: AbstractUser, data: Any) -> dict[str, Any]:
         case _:
             words = 'Send {"room": "name", "message": "text", "client_id": "yours"}.'
             raise Refused(ErrorCode.BAD_REQUEST, words)
-    assert isinstance(user, User), "AUTH_USER_MODEL is our own"
-    try:
-        sent = do_send_message(user, room, text, client_id)
-    except ChatError as error:
-        raise refusal_of(error) from error
-    place = {"epoch": sent.published.epoch, "offset": sent.published.offset}
-    return {"id": sent.message.pk, **place, "repeated": sent.repeated}
+    if not re.fullmatch(ROOM_NAME, room):
+        raise refusal_of(UnknownRoom())
+    return Saying(chat_channel(room), {"message": text, "client_id": client_id}, _place)
+
+
+def _place(outcome: Outcome) -> dict[str, Any]:
+    said = outcome.published
+    place = {"epoch": said.epoch, "offset": said.offset}
+    return {"id": json.loads(said.data)["id"], **place, "repeated": outcome.repeated}

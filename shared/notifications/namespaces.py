@@ -37,6 +37,9 @@ class AnnouncementNamespace(Namespace):
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         return user.is_active and channel == ANNOUNCEMENTS
 
+    def server_side_channels(self, user: AbstractUser) -> Sequence[str]:
+        return (ANNOUNCEMENTS,)
+
     def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         return {row.pk: announcement_data(row) for row in Announcement.objects.filter(pk__in=refs)}
 
@@ -53,6 +56,9 @@ class UserNamespace(Namespace):
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         return user.is_active and channel == user_channel(user.pk)
+
+    def server_side_channels(self, user: AbstractUser) -> Sequence[str]:
+        return (user_channel(user.pk),)
 
     def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         # The count as it is now, not as it was: a reader who catches up wants to end there.

@@ -14,7 +14,7 @@ import msgspec
 from shared.broker.wire import Published
 from shared.presence.clients import ClientInfo
 
-__all__ = ["PRESENCE", "count", "info_of", "join", "leave", "user_who_joined"]
+__all__ = ["PRESENCE", "count", "info_of", "join", "leave", "text_of", "user_who_joined"]
 
 # The namespace of those channels.
 PRESENCE = "presence"
@@ -54,6 +54,11 @@ def info_of(info: ClientInfo) -> dict[str, Any]:
     if info.chan_info is not None:
         told["chan_info"] = msgspec.Raw(info.chan_info.encode())
     return told
+
+
+def text_of(info: ClientInfo) -> str:
+    """Return what clients are told of a client as JSON text."""
+    return msgspec.json.encode(info_of(info)).decode()
 
 
 def _change(channel: str, kind: str, info: dict[str, Any]) -> Published:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "WRITTEN_SECONDS",
     "Attendance",
     "ClientInfo",
+    "Condition",
     "Entry",
     "Gateway",
     "Standing",
@@ -129,6 +132,28 @@ class Gateway(NamedTuple):
     num_users: int
     num_subs: int
     num_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """
+    How a gateway fares.
+
+    Attributes:
+        version: what it runs.
+        uptime: for how many seconds.
+        cpu: how much of one processor it took since it last said so, in per cent.
+        rss: how much memory it has, in bytes.
+        interval: the seconds that `items` are of.
+        items: how often something happened there.
+    """
+
+    version: str
+    uptime: int
+    cpu: float
+    rss: int
+    interval: float
+    items: Mapping[str, float]
 
 
 class Attendance(NamedTuple):

@@ -1,14 +1,14 @@
 """
-The tables of presence. Nobody writes them but `actions`, and only gateways call that.
+The tables of presence. Nobody writes them but `actions` and `reports`, which only gateways call.
 
-Both are unlogged on PostgreSQL (see the migration): they survive neither a crash nor a fail-over.
+All are unlogged on PostgreSQL (see the migration): they survive neither a crash nor a fail-over.
 """
 
 from __future__ import annotations
 
 from django.db import models
 
-__all__ = ["Lease", "PresentClient"]
+__all__ = ["Lease", "PresentClient", "Report"]
 
 
 class Lease(models.Model):
@@ -80,3 +80,21 @@ class PresentClient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.client} of {self.user_id or 'somebody'} in {self.channel}"
+
+
+class Report(models.Model):
+    """How a running gateway fares (see `clients.Condition`)."""
+
+    # The lease's; no foreign key, as each is written and forgotten by itself.
+    incarnation = models.CharField(max_length=32, primary_key=True)
+    # By the database's clock.
+    made = models.DateTimeField()
+    version = models.CharField(max_length=40)
+    uptime = models.BigIntegerField()
+    cpu = models.FloatField()
+    rss = models.BigIntegerField()
+    interval = models.FloatField()
+    items = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.incarnation} at {self.made}"

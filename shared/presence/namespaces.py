@@ -18,3 +18,4 @@ class PresenceNamespace(Namespace):
     """
 
     name = PRESENCE
+    for_clients = False

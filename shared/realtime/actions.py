@@ -15,11 +15,12 @@ from django.db import transaction
 from shared.broker import bell
 from shared.broker.wire import Published
 from shared.realtime import idempotency, streams
-from shared.realtime.controls import CONTROLS, Control, encode
+from shared.realtime.controls import CONTROLS, Control, decode, encode
 from shared.realtime.drafts import encode_data
 from shared.realtime.namespaces import namespace_of
 from shared.realtime.outgoing import ring_on_commit
 from shared.realtime.positions import NOWHERE, Position
+from shared.realtime.prefixes import name_of
 from shared.realtime.publish import Draft, publish, publish_many
 from shared.realtime.transactions import retry_on_deadlock
 from shared.telemetry import metrics
@@ -96,9 +97,13 @@ def do_control(control: Control) -> None:
     Tell all gateways to do something with a user's connections.
 
     Raises:
+        MalformedControl: it has a code or a reason that no client may be told, or a value of
+            another type; the gateways would not understand it.
         InvalidData: over 64 KiB.
     """
-    publish(CONTROLS, encode(control))
+    data = encode(control)
+    decode(encode_data(data))
+    publish(CONTROLS, data)
 
 
 def _outdated(channels: Sequence[str], version: int, version_epoch: str) -> dict[str, Position]:
@@ -123,5 +128,5 @@ def _pass_by(channels: Sequence[str], text: str) -> None:
 def _heard(passing: Sequence[Published]) -> None:
     bell.ring(passing)
     for publication in passing:
-        kind = publication.channel.partition(":")[0]
+        kind = name_of(publication.channel)
         metrics.PUBLISHES.labels(kind=kind, result="committed").inc()

@@ -19,6 +19,7 @@ def check_namespaces(**_: Any) -> Sequence[CheckMessage]:
 
     realtime.E001: it gives an age to a history that it does not keep.
     realtime.E002: a standing channel belongs to another namespace.
+    realtime.E003: it tells who comes and goes, and does not keep who is there.
     """
     found: list[CheckMessage] = []
     for name in namespaces.names():
@@ -32,4 +33,8 @@ def check_namespaces(**_: Any) -> Sequence[CheckMessage]:
                 words = f"Namespace {name!r} declares the standing channel {channel!r}."
                 hint = f"Its channels begin with {name}:"
                 found.append(Error(words, hint=hint, obj=namespace, id="realtime.E002"))
+        if namespace.join_leave and not namespace.presence:
+            words = f"Namespace {name!r} has join_leave but keeps no presence."
+            hint = "Set presence, or leave join_leave out."
+            found.append(Error(words, hint=hint, obj=namespace, id="realtime.E003"))
     return found

@@ -10,9 +10,10 @@ heard: nobody who connects later meets it, and a gateway that was behind its log
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -29,11 +30,17 @@ __all__ = [
     "Since",
     "Subscribe",
     "Unsubscribe",
+    "check_reason",
     "decode",
     "encode",
 ]
 
 CONTROLS = "controls:all"
+# A close frame has no room for more.
+_REASON_BYTES = 123
+
+type _CloseCode = Annotated[int, msgspec.Meta(ge=3000, le=4999)]
+type _UnsubscribeCode = Annotated[int, msgspec.Meta(ge=2000, le=2999)]
 
 
 @register
@@ -44,10 +51,20 @@ class ControlNamespace(Namespace):
     history_size = 10_000
     history_ttl = timedelta(days=1)
     standing = (CONTROLS,)
+    for_clients = False
 
 
 class MalformedControl(ValueError):
-    """What is no control, or one of a version that is newer than this one."""
+    """
+    What is no control, or one of a version that is newer than this one.
+
+    Attributes:
+        user: whom it is about all the same, as far as that can be read; None if it cannot.
+    """
+
+    def __init__(self, fault: str, user: str | None = None) -> None:
+        super().__init__(fault)
+        self.user = user
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -75,13 +92,16 @@ class Disconnect(Control, frozen=True, kw_only=True, tag="disconnect"):
 
     Attributes:
         code: the close code, 3000-4999.
-        reason: what the disconnect push and the close frame say; never empty.
+        reason: what the disconnect push and the close frame say; see `check_reason`.
         whitelist: ids of connections that stay.
     """
 
-    code: int
+    code: _CloseCode
     reason: str
     whitelist: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_reason(self.reason)
 
     def meets(self, user: str, client: str, session: str = "") -> bool:
         """Say whether it is about the connection with these ids, and does not spare it."""
@@ -95,12 +115,15 @@ class Unsubscribe(Control, frozen=True, kw_only=True, tag="unsubscribe"):
     Attributes:
         channel: the channel.
         code: of the unsubscribe push, 2000-2999.
-        reason: of the same; never empty.
+        reason: of the same; see `check_reason`.
     """
 
     channel: str
-    code: int
+    code: _UnsubscribeCode
     reason: str
+
+    def __post_init__(self) -> None:
+        check_reason(self.reason)
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,10 +193,39 @@ def decode(text: str | bytes) -> Control:
     Read a control from a publication's data; what else stands in the object is passed over.
 
     Raises:
-        MalformedControl: an unknown type, or a part that is missing or of another type.
+        MalformedControl: an unknown type, or a part that is missing, of another type, or nothing
+            that a client may be told.
     """
     try:
         control: Control = _decoder.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MalformedControl(str(error)) from error
+        raise MalformedControl(str(error), _user_of(text)) from error
     return control
+
+
+def check_reason(reason: str) -> None:
+    """
+    Check the words that go with a code.
+
+    Raises:
+        MalformedControl: they are empty, longer than 123 bytes, or JSON, which the JavaScript
+            client would take for advice on how to come back.
+    """
+    if not 0 < len(reason.encode(errors="replace")) <= _REASON_BYTES:
+        raise MalformedControl(f"a reason has 1 to {_REASON_BYTES} bytes: {reason:.40}")
+    try:
+        json.loads(reason)
+    except (ValueError, RecursionError):
+        return
+    raise MalformedControl(f"a reason is not JSON: {reason}")
+
+
+class _About(msgspec.Struct):
+    user: str
+
+
+def _user_of(text: str | bytes) -> str | None:
+    try:
+        return msgspec.json.decode(text, type=_About).user
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

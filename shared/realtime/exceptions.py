@@ -21,7 +21,11 @@ __all__ = [
     "Refused",
     "UnknownNamespace",
     "UnrecoverablePosition",
+    "is_temporary",
 ]
+
+# What an app's own methods and namespaces refuse with, beside the codes below.
+_OWN_CODES = range(400, 2000)
 
 
 class ErrorCode(enum.IntEnum):
@@ -29,7 +33,8 @@ class ErrorCode(enum.IntEnum):
     Codes of refused commands; the client's connection stays open.
 
     Below 400 they are those of the Centrifuge client protocol (`ErrorInternal` and so on in its
-    `errors.go`); from 400 they are ours and follow HTTP's meaning.
+    `errors.go`); from 400 they are ours and follow HTTP's meaning. Apps have others of their own,
+    from 400 to 1999.
     """
 
     INTERNAL = 100  # temporary: send the same again
@@ -46,10 +51,10 @@ class ErrorCode(enum.IntEnum):
     CONTENT_REFUSED = 400  # `field` names what to change
     CONFLICT = 409
 
-    @property
-    def is_temporary(self) -> bool:
-        """Whether the same command may work in a moment."""
-        return self in (ErrorCode.INTERNAL, ErrorCode.TOO_MANY_REQUESTS)
+
+def is_temporary(code: int) -> bool:
+    """Say whether a command that was refused with this code may work in a moment."""
+    return code in (ErrorCode.INTERNAL, ErrorCode.TOO_MANY_REQUESTS)
 
 
 class RealtimeError(Exception):
@@ -89,14 +94,24 @@ class Refused(RealtimeError):
     A client's publication that its namespace turned down.
 
     Attributes:
-        code: what kind of refusal; the client's duty stands beside the code.
+        code: what kind of refusal: one of `ErrorCode`, where the client's duty stands beside it, or
+            one of an app's own, 400-1999.
         message: one sentence for the person, saying what to do next.
         field: the key of the publication to change, if it is one key's fault.
     """
 
-    def __init__(self, code: ErrorCode, message: str, *, field: str | None = None) -> None:
-        self.code = code
-        self.message = message
+    def __init__(self, code: int, message: str, *, field: str | None = None) -> None:
+        """
+        Take what the client is told.
+
+        Raises:
+            ValueError: the code is neither one of `ErrorCode` nor 400-1999.
+        """
+        if code not in ErrorCode and code not in _OWN_CODES:
+            raise ValueError(f"{code} is no code to refuse with: use ErrorCode, or 400-1999.")
+        self.code: int = ErrorCode(code) if code in ErrorCode else int(code)
+        # Made text here, as a lazy translation is none, and never empty, as clients need one.
+        self.message = str(message) or "refused"
         self.field = field
 
     def __str__(self) -> str:

@@ -71,8 +71,9 @@ def append_refs(channels: Sequence[str], refs: Sequence[int]) -> list[Appended]:
 
 def _append_postgresql(channels: Sequence[str], refs: Sequence[int]) -> list[Appended]:
     # Array literals written here: the driver's own way costs as much as the statement. A channel's
-    # name needs no quotes.
-    names, numbers = f"{{{','.join(channels)}}}", f"{{{','.join(map(str, refs))}}}"
+    # name may hold commas, and nothing else that must be escaped.
+    quoted = '","'.join(channels)
+    names, numbers = f'{{"{quoted}"}}', f"{{{','.join(map(str, refs))}}}"
     with connection.cursor() as cursor:
         cursor.execute(_CREATE, [names])
         cursor.execute(_APPEND, [names, numbers, timezone.now()])

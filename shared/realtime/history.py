@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.broker.wire import Published
@@ -16,7 +16,9 @@ __all__ = [
     "RECOVERY_PUBLICATIONS",
     "History",
     "Recovery",
+    "heads_of",
     "history",
+    "missed_since",
     "recover",
     "recover_many",
 ]
@@ -54,7 +56,12 @@ class Recovery:
 
 
 def history(
-    channel: str, *, since: Position | None = None, limit: int = -1, reverse: bool = False
+    channel: str,
+    *,
+    since: Position | None = None,
+    limit: int = -1,
+    byte_limit: int | None = None,
+    reverse: bool = False,
 ) -> History:
     """
     Return publications after `since`, oldest first; with `reverse` before it, newest first.
@@ -63,6 +70,7 @@ def history(
         channel: the channel to read.
         since: exclusive; None means from the beginning, or with `reverse` from the head.
         limit: 0 for the position alone, -1 for all there is, n for at most n.
+        byte_limit: of the data; there are fewer publications then, but one at least.
         reverse: newest first.
 
     Raises:
@@ -88,6 +96,7 @@ def history(
         found.position,
         after=after,
         limit=_ALL if limit == -1 else limit,
+        byte_limit=byte_limit,
         reverse=reverse,
     )
     return History(rows, found.position)
@@ -109,8 +118,7 @@ def recover_many(wanted: Sequence[tuple[str, Position | None]]) -> list[Recovery
 
     Where the streams stand is one statement for all; only who has missed something costs more.
     """
-    kept = {channel for channel, _ in wanted if namespace_of(channel).history_size > 0}
-    heads = streams.touch_many(kept) if kept else {}
+    heads = heads_of({channel for channel, _ in wanted})
     # After an outage many ask for the same.
     known: dict[tuple[str, Position | None], Recovery] = {}
     for channel, since in wanted:
@@ -119,26 +127,44 @@ def recover_many(wanted: Sequence[tuple[str, Position | None]]) -> list[Recovery
     return [known[each] for each in wanted]
 
 
+def heads_of(channels: Collection[str]) -> dict[str, streams.Head]:
+    """Return where channels stand, in one statement; without those of which nothing is kept."""
+    kept = {channel for channel in channels if namespace_of(channel).history_size > 0}
+    return streams.touch_many(kept) if kept else {}
+
+
+def missed_since(since: Position | None, head: Position) -> range | None:
+    """
+    Return the offsets that a client has missed; None where they cannot be told.
+
+    Args:
+        since: where it stood, the epoch "" for that of now; None where it asks for nothing.
+        head: where the stream stands.
+    """
+    if since is None:
+        return range(0)
+    missed = head.offset - since.offset
+    if since.epoch not in ("", head.epoch) or not 0 <= missed <= RECOVERY_PUBLICATIONS:
+        return None
+    return range(since.offset + 1, head.offset + 1)
+
+
 def _recover(channel: str, since: Position | None, found: streams.Head | None) -> Recovery:
     if found is None:
         return Recovery(None, NOWHERE, since is None, [])
     head = found.position
-    if since is not None and not since.epoch:
-        since = Position(head.epoch, since.offset)
-    if since is None or since == head:
-        return Recovery(found.stream_id, head, True, [])
-    missed = head.offset - since.offset
-    if since.epoch != head.epoch or not 0 < missed <= RECOVERY_PUBLICATIONS:
-        return Recovery(found.stream_id, head, False, [])
+    offsets = missed_since(since, head)
+    if not offsets:
+        return Recovery(found.stream_id, head, offsets is not None, [])
     rows = streams.read(
         channel,
         found.stream_id,
         head,
-        after=since.offset,
-        limit=missed,
+        after=offsets[0] - 1,
+        limit=len(offsets),
         byte_limit=RECOVERY_BYTES,
     )
     # Offsets only grow by one, so as many rows as offsets are missing means there is no hole.
-    if len(rows) != missed:
+    if len(rows) != len(offsets):
         return Recovery(found.stream_id, head, False, [])
     return Recovery(found.stream_id, head, True, rows)

@@ -135,7 +135,11 @@ def drop_outdated(channels: Sequence[str], version: int, version_epoch: str) -> 
     }
     StreamVersion.objects.bulk_create(
         [
-            StreamVersion(channel=channel, version=version, version_epoch=version_epoch)
+            StreamVersion(
+                channel=channel,
+                version=version,
+                version_epoch=version_epoch or _epoch_of(known.get(channel)),
+            )
             for channel in channels
             if channel not in outdated
         ],
@@ -144,6 +148,10 @@ def drop_outdated(channels: Sequence[str], version: int, version_epoch: str) -> 
         update_fields=["version", "version_epoch"],
     )
     return outdated
+
+
+def _epoch_of(stored: StreamVersion | None) -> str:
+    return "" if stored is None else stored.version_epoch
 
 
 def forget_receipts() -> int:

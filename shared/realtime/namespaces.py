@@ -17,32 +17,39 @@ may use the ORM; the gateway calls them in its database threads.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
+from shared.broker.wire import Published
 from shared.realtime.exceptions import ErrorCode, InvalidChannel, Refused, UnknownNamespace
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
-    from shared.broker.wire import Published
-
 __all__ = [
     "Namespace",
     "Outcome",
+    "anybody_may_come",
+    "is_outcome",
     "named",
     "names",
+    "namespace_for_clients",
     "namespace_of",
+    "publishes_together",
     "register",
     "standing_channels",
     "topic_of",
 ]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{1,31}")
-_CHANNEL = re.compile(r"([a-z][a-z0-9_-]{1,31}):([A-Za-z0-9_.@-]{1,200})")
+# At its ends is what `prefixes` reads.
+_CHANNEL = re.compile(
+    r"\$?([a-z][a-z0-9_-]{1,31}):[A-Za-z0-9_.@-]{1,200}(?:#[1-9][0-9]{0,17}(?:,[1-9][0-9]{0,17})*)?"
+)
+_CHANNEL_CHARACTERS = 255
 
 
 class Outcome(NamedTuple):
@@ -51,6 +58,11 @@ class Outcome(NamedTuple):
     published: Published
     # The same command was here before; only the sender needs to hear of it again.
     repeated: bool = False
+
+
+def is_outcome(answer: object) -> TypeGuard[Outcome]:
+    """Say whether a hook answers as it is to: apps' own code does, and may forget its `return`."""
+    return isinstance(answer, Outcome) and isinstance(answer.published, Published)
 
 
 class Namespace:
@@ -67,7 +79,14 @@ class Namespace:
         join_leave: whether those who hear a channel are told who comes and goes; with `presence`.
         server_can_publish: whether servers may publish here, and remove history, through the
             server API. It goes past `on_publish`, so not where a publication stands for a row.
-        publishes_together: whether there is `on_publish_each`, which stores many at once.
+        for_clients: False makes its channels the servers' own: for clients, and for servers that
+            use the server API, there is no such namespace, whatever their tokens and keys say.
+        lets_anonymous_in: whether the hooks are asked about clients that are nobody, with Django's
+            AnonymousUser; elsewhere they may do nothing.
+        private_channels: whether there are channels such as `$name:topic`, which nobody hears
+            without a subscription token.
+        user_limited_channels: whether there are channels such as `name:topic#7,12`, which the users
+            with these ids may hear, and nobody else without a token.
     """
 
     name: str
@@ -77,7 +96,10 @@ class Namespace:
     server_can_publish: bool = False
     presence: bool = False
     join_leave: bool = False
-    publishes_together: bool = False
+    for_clients: bool = True
+    lets_anonymous_in: bool = False
+    private_channels: bool = False
+    user_limited_channels: bool = False
 
     def can_subscribe(self, user: AbstractUser, channel: str) -> bool:
         """Say whether the user may hear this channel; nobody may unless the class says so."""
@@ -105,6 +127,15 @@ class Namespace:
                 answers.append(error)
         return answers
 
+    def server_side_channels(self, user: AbstractUser) -> Iterable[str]:
+        """
+        Return what a user hears without asking, over each connection of the Centrifuge protocol.
+
+        Asked when the user connects. The user must be one who may hear these channels: otherwise
+        the connection ends. Clients that are nobody are asked about where the class lets them in.
+        """
+        return ()
+
     def can_publish(self, user: AbstractUser, channel: str) -> bool:
         """Say whether the user's clients may publish; asked for each publication."""
         return False
@@ -124,13 +155,14 @@ class Namespace:
         """
         Do for many what `on_publish` does for each, in their order, with a few statements.
 
-        It runs in one transaction: after an exception nothing of it is stored, and each is stored
-        by `on_publish`. The answers may be fewer, but one at least; those after them come again.
+        Override it, and what comes together is stored so, where the namespace keeps history. It
+        runs in one transaction: after an exception nothing of it is stored, and each is stored by
+        `on_publish`. The answers may be fewer, but one at least; those after them come again.
 
         Args:
             wanted: user, channel and data of each, where `can_publish` has been asked.
         """
-        raise NotImplementedError("publishes_together says whether there is one")
+        raise NotImplementedError("publishes_together says whether it was overridden")
 
     def load(self, refs: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         """Return the data of thin publications by ref, in one query; a missing ref is redacted."""
@@ -162,7 +194,7 @@ def namespace_of(channel: str) -> Namespace:
         UnknownNamespace: no installed app declares it.
     """
     match = _CHANNEL.fullmatch(channel)
-    if match is None:
+    if match is None or len(channel) > _CHANNEL_CHARACTERS:
         raise InvalidChannel(channel)
     try:
         return _registry[match[1]]
@@ -170,9 +202,33 @@ def namespace_of(channel: str) -> Namespace:
         raise UnknownNamespace(match[1]) from None
 
 
+def namespace_for_clients(channel: str) -> Namespace:
+    """
+    Return the namespace of a channel that somebody outside names.
+
+    Raises:
+        InvalidChannel: the name has another form.
+        UnknownNamespace: no installed app declares it, or it is not for clients.
+    """
+    namespace = namespace_of(channel)
+    if not namespace.for_clients:
+        raise UnknownNamespace(namespace.name)
+    return namespace
+
+
+def publishes_together(namespace: Namespace) -> bool:
+    """Say whether a namespace can store many publications at once."""
+    return type(namespace).on_publish_each is not Namespace.on_publish_each
+
+
 def named(name: str) -> Namespace:
     """Return a registered namespace by its name."""
     return _registry[name]
+
+
+def anybody_may_come() -> bool:
+    """Say whether there is something to hear for clients that are nobody."""
+    return any(namespace.lets_anonymous_in for namespace in _registry.values())
 
 
 def topic_of(channel: str) -> str:

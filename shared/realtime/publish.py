@@ -21,6 +21,8 @@ from shared.realtime import fanout, streams
 from shared.realtime.drafts import Draft, Entry, encode_data
 from shared.realtime.namespaces import namespace_of
 from shared.realtime.outgoing import ring_on_commit
+from shared.realtime.prefixes import name_of
+from shared.realtime.speaking import speaker_in
 from shared.telemetry import metrics
 
 __all__ = [
@@ -86,7 +88,7 @@ def publish_many(drafts: Sequence[Draft]) -> list[Published]:
     """
     started = time.monotonic()
     # All that can be refused is refused before anything is written.
-    entries = [Entry(draft, encode_data(draft.data)) for draft in drafts]
+    entries = _entries(drafts)
     logged = [namespace_of(draft.channel).history_size > 0 for draft in drafts]
     # No savepoint: a database error in here spoils the caller's transaction in any case.
     with transaction.atomic(savepoint=False):
@@ -94,9 +96,7 @@ def publish_many(drafts: Sequence[Draft]) -> list[Published]:
             streams.append_many([e for e, keep in zip(entries, logged, strict=True) if keep])
         )
         published = [
-            next(appended)
-            if keep
-            else Published(entry.draft.channel, "", 0, entry.text, time.time())
+            next(appended) if keep else _passing(entry)
             for entry, keep in zip(entries, logged, strict=True)
         ]
         ring_on_commit(published, partial(_committed, published, started))
@@ -156,11 +156,26 @@ async def apublish_many(drafts: Sequence[Draft]) -> list[Published]:
     return await sync_to_async(publish_many)(drafts)
 
 
+def _entries(drafts: Sequence[Draft]) -> list[Entry]:
+    # Drafts of a broadcast share their data, and so its text: it is made once, and is there once
+    # for as long as it waits to be told.
+    texts: dict[int, str] = {}
+    for draft in drafts:
+        if id(draft.data) not in texts:
+            texts[id(draft.data)] = encode_data(draft.data)
+    return [Entry(draft, texts[id(draft.data)]) for draft in drafts]
+
+
+def _passing(entry: Entry) -> Published:
+    channel = entry.draft.channel
+    return Published(channel, "", 0, entry.text, time.time(), speaker_in(channel))
+
+
 def _committed(published: Sequence[Published], started: float) -> None:
     bell.ring(published)
     elapsed = time.monotonic() - started
     for publication in published:
-        kind = publication.channel.partition(":")[0]
+        kind = name_of(publication.channel)
         metrics.PUBLISHES.labels(kind=kind, result="committed").inc()
         metrics.PUBLISH_DURATION.labels(kind=kind).observe(elapsed)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import batched
 from typing import Any, NamedTuple
 
@@ -65,6 +66,11 @@ _HEADS_SQLITE = """
     SELECT s.id, s.epoch, s.head, d.incarnation
     FROM realtime_stream s, realtime_deployment d
     WHERE d.id = 1 AND s.id IN (SELECT value FROM json_each(%s))
+"""
+# Rows of a stream beyond an offset; the ORM takes five times as long to make objects of them.
+_ROWS = """
+    SELECT "offset", ref, data, created FROM realtime_publication
+    WHERE stream_id = %s AND "offset" > %s AND "offset" < %s ORDER BY "offset" {order} LIMIT %s
 """
 _HEADS_OF_POSTGRESQL = """
     SELECT s.channel, s.id, s.epoch, s.head, d.incarnation
@@ -185,26 +191,52 @@ def read(
         byte_limit: stop before the data exceeds so many bytes, but not before the first; the
             result is then too short, and the caller sees a hole.
     """
-    rows = Publication.objects.filter(stream_id=stream_id, offset__lte=position.offset)
-    rows = rows.order_by("-offset" if reverse else "offset")
+    # The offsets between which they are, both exclusive; small, whatever a client asks for.
+    beyond, until = min(after, position.offset), position.offset + 1
+    if reverse:
+        beyond, until = -1, min(after, until)
     found: list[Published] = []
     size = 0
     while len(found) < limit:
         # By the page, so that the byte limit bounds what is fetched, not only what is returned;
         # from the last offset on, because retention may cut the oldest rows in between.
-        beyond = rows.filter(offset__lt=after) if reverse else rows.filter(offset__gt=after)
-        page = list(beyond[: min(_PAGE, limit - len(found))])
+        page = _rows(stream_id, beyond, until, min(_PAGE, limit - len(found)), reverse=reverse)
         loaded = _load(channel, [row.ref for row in page if row.ref is not None])
         for row in page:
             text = row.data if row.data is not None else loaded[row.ref or 0]
             size += len(text.encode())
             if byte_limit is not None and size > byte_limit and found:
                 return found
-            found.append(_published(channel, Position(position.epoch, row.offset), text, row))
+            time = row.created.timestamp()
+            found.append(Published(channel, position.epoch, row.offset, text, time))
         if len(page) < _PAGE:
             break
-        after = page[-1].offset
+        if reverse:
+            until = page[-1].offset
+        else:
+            beyond = page[-1].offset
     return found
+
+
+class _Row(NamedTuple):
+    offset: int
+    ref: int | None
+    data: str | None
+    created: datetime
+
+
+def _rows(stream_id: int, after: int, before: int, limit: int, *, reverse: bool) -> list[_Row]:
+    with connection.cursor() as cursor:
+        order = "DESC" if reverse else "ASC"
+        cursor.execute(_ROWS.format(order=order), [stream_id, after, before, limit])
+        rows = cursor.fetchall()
+    if connection.vendor == "sqlite":
+        # Which keeps times as text, of UTC.
+        return [
+            _Row(offset, ref, data, datetime.fromisoformat(f"{created}+00:00"))
+            for offset, ref, data, created in rows
+        ]
+    return list(map(_Row._make, rows))
 
 
 def redact(channel: str, offset: int, data: Mapping[str, object]) -> bool:

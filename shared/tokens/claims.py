@@ -2,7 +2,7 @@
 What a token says: from signed bytes to typed values, or nothing. Pure: no Django, no I/O.
 
 A claim that is null counts as absent, and an unknown one is passed over. `iat` says when a token
-was made and decides nothing: a writer's clock that is a second ahead must shut nobody out.
+was made and decides nothing here: a writer's clock that is a second ahead must shut nobody out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import msgspec
 
 from shared.tokens.exceptions import Fault, InvalidToken, TokenExpired
 from shared.tokens.grants import (
+    NO_ORIGIN,
     ConnectionToken,
+    Origin,
     Override,
     SubscriptionOptions,
     SubscriptionToken,
 )
+from shared.tokens.sealing import Sealer, Unsealable
 from shared.tokens.signatures import Opened
 
 __all__ = ["MOST_CHANNELS", "Readership", "read_connection", "read_subscription"]
@@ -71,12 +74,19 @@ class _Standard(msgspec.Struct):
     expire_at: _Time | None = None
 
 
+class _Origin(msgspec.Struct):
+    session: str | None = None
+    key: int | None = None
+
+
 class _Connection(_Standard):
     info: Any = None
     b64info: str | None = None
     channels: Annotated[list[_Channel], msgspec.Meta(max_length=MOST_CHANNELS)] | None = None
     subs: Annotated[dict[_Channel, _Options], msgspec.Meta(max_length=MOST_CHANNELS)] | None = None
     meta: dict[str, Any] | None = None
+    # In our own tokens; of another server's it is one that we do not know.
+    origin: Any = None
     # Which makes it another kind of token, whatever its value.
     channel: Any = msgspec.UNSET
 
@@ -86,7 +96,9 @@ class _Subscription(_Standard):
     client: _Name | None = None
 
 
-def read_connection(opened: Opened, readership: Readership, now: float) -> ConnectionToken:
+def read_connection(
+    opened: Opened, readership: Readership, now: float, sealer: Sealer
+) -> ConnectionToken:
     """
     Read the payload of a connection token.
 
@@ -110,6 +122,8 @@ def read_connection(opened: Opened, readership: Readership, now: float) -> Conne
         subs=subs,
         meta=_checked(claims.meta or {}),
         issued_here=opened.issued_here,
+        issued_at=claims.iat,
+        origin=_origin(claims.origin, sealer) if opened.issued_here else NO_ORIGIN,
     )
 
 
@@ -172,6 +186,14 @@ def _user(claims: _Standard) -> str:
     if not user.isprintable():
         raise InvalidToken(Fault.CLAIMS)
     return user
+
+
+def _origin(claim: Any, sealer: Sealer) -> Origin:
+    try:
+        found = msgspec.convert(claim or {}, _Origin)
+        return Origin(sealer.open(found.session) if found.session else "", found.key)
+    except (msgspec.ValidationError, Unsealable):
+        raise InvalidToken(Fault.CLAIMS) from None
 
 
 def _options(claims: _Options) -> SubscriptionOptions:

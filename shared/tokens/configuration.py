@@ -9,8 +9,9 @@ from django.utils.crypto import salted_hmac
 
 from shared.tokens.claims import Readership
 from shared.tokens.keys import Key, KeyRing
+from shared.tokens.sealing import Sealer
 
-__all__ = ["key_ring", "own_secret", "readership"]
+__all__ = ["key_ring", "own_secret", "readership", "sealer"]
 
 
 def key_ring() -> KeyRing:
@@ -25,6 +26,11 @@ def key_ring() -> KeyRing:
 def own_secret() -> bytes:
     """Return what we sign with: made from the secret key, which it tells nothing of."""
     return _derived(settings.SECRET_KEY)
+
+
+def sealer() -> Sealer:
+    """Return what seals the parts of our own tokens that are for nobody else."""
+    return _sealer((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
 def readership() -> Readership:
@@ -47,3 +53,12 @@ def _ring(own: tuple[str, ...], secrets: tuple[str, ...], public: tuple[str, ...
 @lru_cache(maxsize=4)
 def _derived(secret: str) -> bytes:
     return salted_hmac("shared.tokens", "HS256", secret=secret, algorithm="sha512").digest()
+
+
+@lru_cache(maxsize=4)
+def _sealer(secrets: tuple[str, ...]) -> Sealer:
+    salt = "shared.tokens.sealing"
+    return Sealer(
+        salted_hmac(salt, "A128CBC-HS256", secret=secret, algorithm="sha256").digest()
+        for secret in secrets
+    )

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ConnectionToken", "Override", "SubscriptionOptions", "SubscriptionToken"]
+__all__ = [
+    "NO_ORIGIN",
+    "ConnectionToken",
+    "Origin",
+    "Override",
+    "SubscriptionOptions",
+    "SubscriptionToken",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,23 @@ class SubscriptionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """
+    What somebody has had a token of ours made with; when that ends, so does the token.
+
+    Attributes:
+        session_key: their session's key; "" for none.
+        key: the API key's id; None for none.
+    """
+
+    session_key: str = field(default="", repr=False)
+    key: int | None = None
+
+
+NO_ORIGIN = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionToken:
     """
     A connection token that was good when it was read.
@@ -46,6 +70,8 @@ class ConnectionToken:
         subs: the channels that it hears without asking.
         meta: what its writer notes, for the server alone.
         issued_here: whether this deployment made it.
+        issued_at: when it was made, in seconds since 1970, if it says so.
+        origin: with what it was got; another server's token says nothing of that.
     """
 
     user: str
@@ -54,6 +80,8 @@ class ConnectionToken:
     subs: Mapping[str, SubscriptionOptions] = field(default_factory=dict)
     meta: Mapping[str, Any] = field(default_factory=dict)
     issued_here: bool = False
+    issued_at: float | None = None
+    origin: Origin = NO_ORIGIN
 
 
 @dataclass(frozen=True, slots=True)

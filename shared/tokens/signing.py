@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shared.tokens.configuration import own_secret, readership
+from shared.tokens.configuration import own_secret, readership, sealer
+from shared.tokens.grants import Origin
 from shared.tokens.signatures import TOKEN_BYTES, signed
 
 __all__ = ["sign_connection", "sign_subscription"]
@@ -21,6 +22,7 @@ def sign_connection(
     info: Any = None,
     channels: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
+    origin: Origin | None = None,
     now: float | None = None,
 ) -> str:
     """
@@ -32,12 +34,19 @@ def sign_connection(
         info: what others are told of this client, any JSON.
         channels: what it hears without asking, if it may then.
         meta: notes for the server; the client is not told them, but can read them in the token.
+        origin: the session or the API key that it is to end with. Without one it counts until its
+            own end, or a new password of its user.
         now: seconds since 1970.
 
     Raises:
         ValueError: it would be longer than a token may be.
     """
-    claims = {"info": info, "channels": list(channels) or None, "meta": meta}
+    claims = {
+        "info": info,
+        "channels": list(channels) or None,
+        "meta": meta,
+        "origin": None if origin is None else _told(origin),
+    }
     return _signed(user_id, lifetime, now, claims)
 
 
@@ -69,6 +78,12 @@ def sign_subscription(
     return _signed(user_id, lifetime, now, {"channel": channel, "info": info, "data": data})
 
 
+def _told(origin: Origin) -> dict[str, str | int]:
+    if origin.key is not None:
+        return {"key": origin.key}
+    return {"session": sealer().seal(origin.session_key)} if origin.session_key else {}
+
+
 def _signed(
     user_id: int | str, lifetime: float, now: float | None, claims: Mapping[str, Any]
 ) -> str:
@@ -76,7 +91,8 @@ def _signed(
     audience, issuer = readership()
     given = {
         "sub": str(user_id),
-        "iat": int(made),
+        # To the millisecond: a new password ends what was made before it, and nothing after it.
+        "iat": int(made * 1_000) / 1_000,
         "exp": int(made + lifetime),
         "aud": audience or None,
         "iss": issuer or None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.tokens.claims import read_connection, read_subscription
-from shared.tokens.configuration import key_ring, readership
+from shared.tokens.configuration import key_ring, readership, sealer
 from shared.tokens.exceptions import ForeignToken
 from shared.tokens.grants import ConnectionToken, SubscriptionToken
 from shared.tokens.signatures import open_token
@@ -15,7 +15,8 @@ def verify_connection(token: str, now: float) -> ConnectionToken:
     """
     Return what a connection token says.
 
-    Takes microseconds and asks nobody: whether its user is there and active is not known yet.
+    Takes microseconds and asks nobody: whether its user is there and active is not known yet, nor
+    whether that with which it was got still counts.
 
     Args:
         token: as the client sent it.
@@ -25,7 +26,7 @@ def verify_connection(token: str, now: float) -> ConnectionToken:
         TokenExpired: answer error 109; the client fetches another.
         InvalidToken: close with 3500.
     """
-    return read_connection(open_token(token, key_ring()), readership(), now)
+    return read_connection(open_token(token, key_ring()), readership(), now, sealer())
 
 
 def verify_subscription(

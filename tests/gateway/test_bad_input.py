@@ -28,6 +28,9 @@ MALFORMED = {
     "bottomless": "[" * 100_000,
     "too many keys": "{" + ",".join(f'"k{n}":0' for n in range(257)) + "}",
     "endless integer": '{"message":' + "1" * 60_000 + "}",
+    "infinite number": '{"message":1e999}',
+    "NUL": '{"message":"a\\u0000b"}',
+    "half a surrogate pair": '{"message":"a\\ud800b"}',
     "BOM": '\ufeff{"message":"x"}',
 }
 WRONG = {
@@ -37,7 +40,6 @@ WRONG = {
     "boolean": '{"message":true}',
     "array": '{"message":["x"]}',
     "object": '{"message":{"text":"x"}}',
-    "huge float": '{"message":1e999}',
     "client_id a number": '{"message":"x","client_id":7}',
     "client_id an object": '{"message":"x","client_id":{}}',
 }
@@ -46,8 +48,6 @@ REFUSED = {
     "spaces": '{"message":" \\t\\n\\u00a0\\u3000 "}',
     "zero-width alone": '{"message":"\\u200b\\u200d\\u2060\\ufeff"}',
     "8,001 characters": '{"message":"' + "x" * 8_001 + '"}',
-    "NUL": '{"message":"a\\u0000b"}',
-    "half a surrogate pair": '{"message":"a\\ud800b"}',
 }
 
 
@@ -104,7 +104,7 @@ async def test_content_refused(
         assert await gateway.database.run(Message.objects.count) == 1
 
 
-@pytest.mark.parametrize("client_id", ["", " ", "a b", "x" * 65, "a\n", "é", "\ud800", "a\0"])
+@pytest.mark.parametrize("client_id", ["", " ", "a b", "x" * 65, "a\n", "é"])
 async def test_client_id_refused(
     gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf, client_id: str
 ) -> None:

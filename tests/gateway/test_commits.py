@@ -3,24 +3,26 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractUser
 from django.db import IntegrityError, connection
+from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from services.gateway import commits
 from services.gateway.commits import Commits
 from services.gateway.database import DatabaseAway, DatabaseThreads
-from services.gateway.publishing import Suspended
+from shared.accounts.commands import Suspended
 from shared.accounts.models import User
 from shared.broker.wire import Published
 from shared.chat.actions import do_create_room
 from shared.chat.models import ChatRoom, Message
 from shared.realtime import namespaces
 from shared.realtime.exceptions import ErrorCode, Refused
+from shared.realtime.history import history
 from shared.realtime.namespaces import Namespace, Outcome
 from shared.realtime.publish import Draft, publish, publish_many
 from tests.gateway.peer import eventually
@@ -39,7 +41,6 @@ class Words(Namespace):
 
     name = "words"
     history_size = 1_000
-    publishes_together = True
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -138,8 +139,11 @@ class TestTogether:
 
     async def test_at_most_a_hundred(self, speaker: Speaker, words: Words, bob: User) -> None:
         """A crowd is cut into transactions, one after the other."""
+        stored = "carillon_gateway_commit_publications_sum"
+        before = REGISTRY.get_sample_value(stored) or 0.0
         outcomes = await asyncio.gather(*[speaker.say(bob, f"{n}") for n in range(250)])
         assert [len(batch) for batch in words.batches] == [100, 100, 50]
+        assert (REGISTRY.get_sample_value(stored) or 0.0) - before == 250
         assert offsets(outcomes) == list(range(1, 251)) == speaker.offsets()
 
     async def test_those_that_are_left(self, speaker: Speaker, words: Words, bob: User) -> None:
@@ -159,20 +163,34 @@ class TestTogether:
         assert offsets(outcomes[0::2]) == offsets(outcomes[1::2]) == [1, 2, 3, 4, 5]
 
     async def test_all_writers_are_busy(
-        self, speaker: Speaker, words: Words, bob: User, settings: Settings
+        self,
+        speaker: Speaker,
+        words: Words,
+        bob: User,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Who waits for a writer is joined by those who come meanwhile."""
         writers = settings.CARILLON_GATEWAY_DATABASE_THREADS // 2
+        asked = []
+
+        def may(user: AbstractUser, channel: str) -> bool:
+            # Before the transaction, of which SQLite has one at a time.
+            asked.append(channel)
+            return words.go.wait(5)
+
+        monkeypatch.setattr(words, "can_publish", may)
         words.go.clear()
         said = [speaker.say(bob, "long", f"words:{n}") for n in range(writers)]
-        await eventually(lambda: len(words.batches) == writers)
+        await eventually(lambda: len(asked) == writers)
         for n in range(5):
             said.append(speaker.say(bob, f"{n}"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         words.go.set()
         outcomes = await asyncio.gather(*said)
-        assert words.batches[writers:] == [["0", "1", "2", "3", "4"]]
+        assert ["0", "1", "2", "3", "4"] in words.batches
+        assert len(words.batches) == writers + 1
         assert offsets(outcomes[writers:]) == [1, 2, 3, 4, 5]
 
     async def test_nothing_is_kept(self, speaker: Speaker, words: Words, bob: User) -> None:
@@ -232,10 +250,73 @@ class TestSingly:
         self, speaker: Speaker, words: Words, bob: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where there is no form for many, each goes by itself."""
-        monkeypatch.setattr(words, "publishes_together", False)
+        monkeypatch.delattr(Words, "on_publish_each")
         outcomes = await asyncio.gather(*[speaker.say(bob, f"{n}") for n in range(5)])
         assert sorted(words.batches) == [[f"{n}"] for n in range(5)]
         assert sorted(offsets(outcomes)) == [1, 2, 3, 4, 5]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda stored: None,
+            lambda stored: [],
+            lambda stored: [None for _ in stored],
+            lambda stored: [Outcome(None) for _ in stored],
+            lambda stored: [Outcome(each) for each in (*stored, *stored)],
+            list,
+        ],
+    )
+    async def test_no_answers(
+        self,
+        speaker: Speaker,
+        words: Words,
+        bob: User,
+        database: DatabaseThreads,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        answer: Callable[[Sequence[Published]], Any],
+    ) -> None:
+        """A set whose answers nobody can read is taken back, and each is stored once by itself."""
+        sets = []
+
+        def publish_each(wanted: Asked) -> Any:
+            sets.append(len(wanted))
+            return answer(publish_many([Draft(name, data) for _, name, data in wanted]))
+
+        monkeypatch.setattr(words, "on_publish_each", publish_each)
+        outcomes = await asyncio.gather(*[speaker.say(bob, f"{n}") for n in range(5)])
+        assert sets == [5]
+        assert words.batches == [[f"{n}"] for n in range(5)]
+        assert offsets(outcomes) == [1, 2, 3, 4, 5] == speaker.offsets()
+        assert len((await database.run(history, "words:a")).publications) == 5
+        assert "on_publish_each of words" in caplog.text
+
+    @pytest.mark.parametrize("together", [True, False])
+    @pytest.mark.parametrize("answer", [lambda stored: None, lambda stored: Outcome(None)])
+    async def test_no_answer(
+        self,
+        speaker: Speaker,
+        words: Words,
+        bob: User,
+        database: DatabaseThreads,
+        monkeypatch: pytest.MonkeyPatch,
+        answer: Callable[[Published], Any],
+        together: bool,
+    ) -> None:
+        """A publication of which `on_publish` says nothing is an error, and is not stored."""
+
+        def publish_one(user: AbstractUser, channel: str, data: Mapping[str, Any]) -> Any:
+            return answer(publish(channel, data))
+
+        monkeypatch.setattr(words, "on_publish", publish_one)
+        if not together:
+            monkeypatch.delattr(Words, "on_publish_each")
+        with pytest.raises(TypeError, match="on_publish of words returns an Outcome"):
+            await speaker.say(bob, "x")
+        assert speaker.heard == []
+        assert (await database.run(history, "words:a")).publications == []
 
 
 class TestGone:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -243,6 +245,21 @@ def test_one_text_to_many() -> None:
     assert gaps == [("user:2", Verdict.EARLY)]
 
 
+def test_private_channel_is_another_one() -> None:
+    """What is for the channel without its prefix is not for it, though they count as one kind."""
+    hub = Hub(lambda live, verdict: None)
+    private, member = hub.open("$user:2"), Recorder()
+    private.start(1, Position(EPOCH, 6))
+    hub.join(private, member)
+    assert private.kind == "user"
+    hub.accept_fan_out(fan_out(("2", 7)))
+    assert member.frames == []
+    hub.accept(Published("$user:2", EPOCH, 7, '{"n":1}', 0.0))
+    assert member.offsets == [7]
+    hub.leave(private, member)
+    assert len(hub) == 0
+
+
 def test_one_text_to_nobody_here() -> None:
     """Where no channel of its namespace is served, it is dropped as a whole."""
     hub = Hub(lambda live, verdict: None)
@@ -269,3 +286,37 @@ def test_setting_out_before_something_early() -> None:
     live.accept(publication(9))
     live.start(1, Position(EPOCH, 5))
     assert live.is_waiting
+
+
+async def test_who_has_left_is_not_put_out() -> None:
+    """Of many that lost their place, one that is not there anymore has lost nothing, also back."""
+    hub = Hub(lambda live, verdict: None)
+    live = hub.open(CHANNEL)
+    live.start(1, Position(EPOCH, 5))
+    members = [Recorder() for _ in range(500)]
+    lost: list[Recorder] = []
+
+    def put_out(member: Recorder) -> None:
+        lost.append(member)
+        hub.leave(live, member)
+
+    for member in members:
+        hub.join(live, member, partial(put_out, member))
+    live.reset(1, Position("another", 0))
+    assert 0 < len(lost) < 300
+    gone, back = [member for member in members if member not in lost][:2]
+    for member in (gone, back):
+        hub.leave(live, member)
+    again = hub.open(CHANNEL)
+    if again.position is None:
+        again.start(1, Position("another", 0))
+    hub.join(again, back, lambda: lost.append(back))
+    async with asyncio.timeout(5):
+        while len(lost) < 498:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
+    again.accept(publication(1, "another"))
+    assert gone not in lost
+    assert back not in lost
+    assert gone.frames == []
+    assert [frame["push"]["pub"]["offset"] for frame in back.frames] == [1]
+    assert not live._lost

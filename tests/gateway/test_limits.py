@@ -80,6 +80,21 @@ def test_who_goes_on_is_read_more_slowly() -> None:
     assert not limit.rest
 
 
+def test_other_rates() -> None:
+    """What holds for messages holds for whatever is limited to another rate, in its measure."""
+    limit = RateLimit(0, 50, 256)
+    assert [limit.take(0) for _ in range(256)] == [0] * 256
+    assert limit.take(0) == 1 / 50
+    for _ in range(100):
+        limit.take(0)
+    assert 0 < limit.rest < 1 / 50
+    now = 0.0
+    while not limit.exhausted(now):
+        now += max(limit.rest, 0.001)
+        limit.take(now)
+    assert 2 <= now < 2.5
+
+
 def test_strikes_are_forgotten() -> None:
     """Three bursts in as many minutes are no flood."""
     limit = RateLimit(now=0)

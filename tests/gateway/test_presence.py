@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from services.gateway import database, lease
 from services.gateway.database import DatabaseAway, DatabaseThreads
-from services.gateway.presence import Presence
+from services.gateway.presence import Crowd, Presence
 from shared.presence import queries
 from shared.presence.clients import ClientInfo, Stats
 from shared.presence.models import Lease, PresentClient
@@ -451,6 +451,37 @@ async def test_crowd(a: Gateway, b: Gateway) -> None:
     a.add("a1000", "new")
     await a.tick()
     assert a.told[-1] == ("join", "a1000")
+
+
+async def test_crowds_are_not_listed(
+    a: Gateway, b: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither from the first moment on, nor by reading all of it; whoever is left is listed."""
+    for n in range(150):
+        a.add(f"a{n}", f"u{n}")
+    for n in range(51):
+        b.add(f"b{n}", f"v{n}")
+    assert len(await a.seen()) == 150
+    await ticks([a, b], 1)
+    for gateway in (a, b):
+        with pytest.raises(Crowd):
+            await gateway.seen()
+    await ticks([a, b], 11)
+
+    async def too_much(channel: str) -> None:
+        raise AssertionError("all of it is read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(b.presence._attendances, "ask", too_much)
+        with pytest.raises(Crowd):
+            await b.seen()
+    a.remove("a0")
+    await a.tick()
+    assert len(await b.seen()) == 200
+    for n in range(201):
+        a.add(f"more{n}", "one")
+    with pytest.raises(Crowd):
+        await a.seen()
 
 
 async def test_a_newcomer_in_a_crowd(a: Gateway, b: Gateway) -> None:

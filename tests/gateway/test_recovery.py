@@ -219,7 +219,7 @@ class SlowFirstAnswer(DatabaseThreads):
 
     async def run[**P, R](self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         answer = await super().run(call, *args, **kwargs)
-        if call.__name__ == "_recoveries" and not self.read.is_set():
+        if call.__name__ == "_heads" and not self.read.is_set():
             self.read.set()
             await self.may_arrive.wait()
         return answer

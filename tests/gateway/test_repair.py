@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
+from services.gateway.database import DatabaseThreads
+from services.gateway.repair import Repair
 from services.gateway.runtime import Gateway, the_gateway
 from shared.accounts.models import User
 from shared.broker import bell
 from shared.broker.wire import Published
 from shared.chat.actions import do_send_message
 from shared.chat.models import ChatRoom
-from shared.realtime import deployment
+from shared.realtime import deployment, streams
 from shared.realtime.models import Publication, Stream
 from tests.gateway.peer import Peer, served
 
@@ -87,6 +90,35 @@ async def test_bells_that_overtake(
         await peer.send(message="d")
         assert (await peer.receive())["message"] == "d"
         assert gaps("early") == before
+
+
+class Counting(DatabaseThreads):
+    """Notes how often channels' logs are read."""
+
+    pages = 0
+
+    async def run[**P, R](self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        self.pages += call.__name__ == "_page_after"
+        return await super().run(call, *args, **kwargs)
+
+
+async def test_crowd_that_is_ahead_of_the_channel(
+    without_bells: None, gateway: Gateway, alice: User, lobby: ChatRoom
+) -> None:
+    """Many who have read further than the channel has got have it brought there by one read."""
+    database = Counting()
+    repair = Repair(database, bells_are_down=lambda: False)
+    live = repair.hub.open("chat:lobby")
+    hold = live.hold()
+    before = await database.run(streams.touch, "chat:lobby")
+    live.start(before.stream_id, before.position)
+    await database.run(say, alice, "one", "two", "three")
+    head = (await database.run(streams.touch, "chat:lobby")).position
+    await asyncio.gather(*(repair.level(live, head) for _ in range(100)))
+    assert live.position == head
+    assert [each.offset for each in hold.publications] == [1, 2, 3]
+    assert database.pages == 1
+    database.close()
 
 
 async def test_hole_that_was_trimmed(

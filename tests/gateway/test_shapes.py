@@ -24,9 +24,11 @@ def nested(depth: int) -> str:
         nested(16),
         "{" + ",".join(f'"{n}":0' for n in range(256)) + "}",
         '{"n":' + "9" * 4_000 + "}",
-        '{"n":1e400}',
+        '{"n":1e308}',
+        '{"n":1e-400}',
         '{"a":{"a":{"a":1}}}',
         '{"text":"\\ud83d\\ude00"}',
+        '{"text":"\\\\ud800 \\\\u0000"}',
     ],
 )
 def test_sane_object_is_read_as_json_does(text: str) -> None:
@@ -64,6 +66,15 @@ def test_sane_object_is_read_as_json_does(text: str) -> None:
         '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
         '{"n":' + "1" * 60_000 + "}",
         '{"n":-' + "1" * 60_000 + "}",
+        '{"n":1e400}',
+        '{"n":[-1e999]}',
+        '{"n":' + "9" * 400 + ".0}",
+        '{"text":"\\ud800"}',
+        '{"text":"\\ude00\\ud83d"}',
+        '{"text":"a\\u0000b"}',
+        '{"\\u0000":1}',
+        '{"a":[{"\\udfff":1}]}',
+        '{"a":[["\\u0000"]]}',
         "{" + ",".join(f'"{n}":0' for n in range(257)) + "}",
         '{"a":{' + ",".join(f'"{n}":0' for n in range(256)) + "}}",
         "{'message':'x'}",
@@ -97,6 +108,23 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert isinstance(parse(text), dict)
 
 
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=()), max_size=3),
+        st.text(st.characters(exclude_categories=()), max_size=3)
+        | st.lists(st.floats() | st.none() | st.integers(), max_size=3),
+        max_size=4,
+    )
+)
+def test_what_is_read_can_be_written(message: dict[str, object]) -> None:
+    """As JSON that everybody reads, in UTF-8, and without what PostgreSQL refuses."""
+    with suppress(Malformed):
+        text = json.dumps(parse(json.dumps(message)), allow_nan=False, ensure_ascii=False)
+        assert "\\u0000" not in text.replace("\\\\", "")
+        text.encode()
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"n":NaN}', "{} {}", '"text"'])
 def test_what_is_no_json_object_is_told_apart(text: str) -> None:
     """A protocol may be harder on what is no object at all than on one of insane shape."""
@@ -104,7 +132,16 @@ def test_what_is_no_json_object_is_told_apart(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", [nested(17), '{"a":1,"a":1}', '{"n":' + "1" * 60_000 + "}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(17),
+        '{"a":1,"a":1}',
+        '{"n":' + "1" * 60_000 + "}",
+        '{"n":1e999}',
+        '{"text":"\\ud800"}',
+    ],
+)
 def test_json_of_insane_shape_is_no_syntax_error(text: str) -> None:
     """It is an object, and its sender may be told what is wrong with it."""
     with pytest.raises(Malformed) as caught:

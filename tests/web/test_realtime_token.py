@@ -12,11 +12,12 @@ from django.test import Client
 from pytest_django import Settings
 
 from shared.accounts.actions import do_deactivate, do_make_key, do_revoke_key
-from shared.accounts.keys import Scope, digest_of
+from shared.accounts.keys import Scope
 from shared.accounts.models import ApiKey, User
 from shared.chat.models import ChatRoom
+from shared.realtime.namespaces import named
 from shared.tokens.exceptions import InvalidToken
-from shared.tokens.grants import ConnectionToken, SubscriptionToken
+from shared.tokens.grants import ConnectionToken, Origin, SubscriptionToken
 from shared.tokens.verification import verify_connection, verify_subscription
 
 type SignIn = Callable[[User], Client]
@@ -83,6 +84,15 @@ def test_a_token_to_subscribe_with(alice: User, lobby: ChatRoom, signed_in: Sign
         verify_connection(response.json()["token"], time.time())
 
 
+def test_a_private_channel(alice: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of any other, where the namespace has such channels and the user may hear this one."""
+    refused = ask(signed_in(alice), {"channel": "$poll:lunch"})
+    assert refused.json()["error"]["code"] == "forbidden"
+    monkeypatch.setattr(named("poll"), "private_channels", True)
+    response = ask(signed_in(alice), {"channel": "$poll:lunch"})
+    assert subscription(response, "$poll:lunch", alice).issued_here
+
+
 @pytest.mark.parametrize(
     "channel", ["chat:backroom", "chat:nowhere", "user:999999", "nothing:x", "revocations:all"]
 )
@@ -144,7 +154,7 @@ def test_a_server_connects_as_its_keys_user(
     key, text = make_key(bob, Scope.REALTIME_TOKEN)
     server = {"Authorization": f"Bearer {text}"}
     found = connection(ask(Client(enforce_csrf_checks=True), headers=server))
-    assert (found.user, found.meta) == (str(bob.pk), {"key": key.pk})
+    assert (found.user, found.origin) == (str(bob.pk), Origin(key=key.pk))
     _, other = make_key(bob, Scope.ROOMS_READ)
     refused = ask(Client(), headers={"X-API-Key": other})
     assert refused.status_code == 403
@@ -154,12 +164,12 @@ def test_a_server_connects_as_its_keys_user(
 
 
 def test_a_token_says_which_session_it_is_from(alice: User, signed_in: SignIn) -> None:
-    """So that its connection can end with the session, whose key is not in it."""
+    """So that it ends with the session, whose key nobody can read in it."""
     browser = signed_in(alice)
     response = ask(browser)
     key = browser.session.session_key
     assert key is not None
-    assert connection(response).meta == {"session": digest_of(key)}
+    assert connection(response).origin == Origin(session_key=key)
     assert key not in response.content.decode()
 
 

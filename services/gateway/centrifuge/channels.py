@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from services.gateway.arrivals import Arrivals, Since
@@ -11,8 +11,8 @@ from services.gateway.caughtup import CaughtUp
 from services.gateway.hub import LiveChannel, OnLost
 from services.gateway.repair import Repair
 from services.gateway.transport.fanout import Member
+from shared.accounts.logins import Login
 from shared.presence.changes import PRESENCE
-from shared.realtime.namespaces import namespace_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -33,7 +33,11 @@ class Channels:
         self._changes: dict[str, LiveChannel] = {}
 
     async def prepare(
-        self, user: AbstractUser, since: Since, granted: Collection[str] = ()
+        self,
+        user: AbstractUser,
+        since: Since,
+        granted: Collection[str] = (),
+        login: Login | None = None,
     ) -> None:
         """
         Check permission, hold the channels and read what was missed in them.
@@ -42,29 +46,52 @@ class Channels:
 
         Args:
             user: who it is.
-            since: the channels, and where the client stood in each.
+            since: the channels, and where the client stood in each; none that is heard already, or
+                about to be.
             granted: those of them for which a token is the permission.
+            login: what the user comes with, where it is to be asked whether that still counts.
 
         Raises:
             NotSubscribed: the user may not hear one of the channels.
             DatabaseAway: the log cannot be read now.
         """
+        there = since.keys() & (self._coming.keys() | self._joined.keys())
+        assert not there, "who would be told twice has to leave first"
         coming = {
             channel: CatchUp(self._repair, self._arrivals, channel, position)
             for channel, position in since.items()
         }
         self._coming |= coming
         try:
-            recoveries = await self._arrivals.recover(user, since, granted)
+            recoveries = await self._arrivals.recover(user, since, granted, login)
             for channel, each in coming.items():
                 await each.meet(recoveries[channel])
         except BaseException:
-            self.abandon(since)
+            self._release(coming)
             raise
 
-    def is_coming(self, channel: str) -> bool:
-        """Whether a channel was prepared, and nobody has left it since."""
-        return channel in self._coming
+    def keep(self, channels: Iterable[str], left: int) -> int:
+        """
+        Keep what was missed in prepared channels as far as it is no more than what is left.
+
+        It counts characters, and returns what is left then.
+        """
+        for channel in channels:
+            if (coming := self._coming.get(channel)) is None:
+                continue
+            if coming.size > left:
+                coming.lose()
+            left -= coming.size
+        return left
+
+    def is_joined(self, channel: str) -> bool:
+        """Whether the client hears a channel by now."""
+        return channel in self._joined
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """The channels that the client hears."""
+        return tuple(self._joined)
 
     def result(self, channel: str) -> CaughtUp:
         """Return what to tell the client of a prepared channel; `join` it in the same step."""
@@ -80,13 +107,13 @@ class Channels:
             channel: the channel.
             member: where its frames go.
             on_lost: called when the channel lost its place; it then calls `leave`.
-            join_leave: whether to hear who comes and goes, where that is told.
+            join_leave: whether to hear who comes and goes.
         """
         coming = self._coming.pop(channel)
         self._hub.join(coming.live, member, on_lost)
         self._joined[channel] = coming.live
         coming.release()
-        if join_leave and namespace_of(channel).join_leave:
+        if join_leave:
             # Nothing is kept of these, so there is no place to be lost.
             changes = self._hub.open(f"{PRESENCE}:{channel}")
             self._hub.join(changes, member, _nothing)
@@ -94,9 +121,14 @@ class Channels:
 
     def abandon(self, channels: Iterable[str]) -> None:
         """Let prepared channels go."""
-        for channel in channels:
-            if (coming := self._coming.pop(channel, None)) is not None:
-                coming.release()
+        self._release({name: self._coming[name] for name in channels if name in self._coming})
+
+    def _release(self, coming: Mapping[str, CatchUp]) -> None:
+        for channel, each in coming.items():
+            # Not another's, which has come after this one was let go.
+            if self._coming.get(channel) is each:
+                del self._coming[channel]
+                each.release()
 
     def leave(self, channel: str, member: Member) -> None:
         """Hear a channel no longer."""

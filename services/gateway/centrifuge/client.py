@@ -1,8 +1,8 @@
 """
 One client of the Centrifuge protocol: the shell around its connection's rules.
 
-It brings frames to the rules, does what they ask for, and sends what comes of it. Commands are
-done one after the other, but for subscriptions that come together: they read the log together.
+It is what the rest of the gateway knows of a client: where to send, whom to end, what servers want
+of it. What the client says is its conversation's.
 """
 
 from __future__ import annotations
@@ -10,39 +10,32 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import ref
 
 from services.gateway.centrifuge import replies
+from services.gateway.centrifuge.ahead import Ahead
 from services.gateway.centrifuge.answers import Answers
 from services.gateway.centrifuge.channels import Channels
-from services.gateway.centrifuge.commands import (
-    Command,
-    Connect,
-    Subscribe,
-    Unreadable,
-    read,
-)
-from services.gateway.centrifuge.connection import (
-    Connection,
-    End,
-    Heard,
-    Say,
-    Work,
-    refused,
-)
+from services.gateway.centrifuge.connection import Connection
+from services.gateway.centrifuge.conversation import KIND, Conversation
 from services.gateway.centrifuge.entrance import Entrance
 from services.gateway.centrifuge.heart import Heart, TimerHeart, WireHeart
+from services.gateway.centrifuge.steps import Say, refused
 from services.gateway.centrifuge.subscriptions import Subscriptions
-from services.gateway.closecodes import COUNTED_CODES, CloseCode
+from services.gateway.centrifuge.visitors import json_of
+from services.gateway.closecodes import COUNTED_CODES, CloseCode, UnsubscribeCode
 from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
-from services.gateway.refusal import Scope, Send
+from services.gateway.refusal import Receive, Scope, Send
 from services.gateway.transport.wire import EXTENSION
+from shared.accounts.hearing import id_of
 from shared.presence.clients import ClientInfo
 from shared.realtime.controls import Control, Disconnect, Refresh, Unsubscribe
 from shared.realtime.controls import Subscribe as Subscribed
 from shared.realtime.exceptions import Refused
-from shared.realtime.namespaces import namespace_of
+from shared.realtime.namespaces import namespace_for_clients, namespace_of
 from shared.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -53,10 +46,11 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _TRANSPORT = "websocket"
-_KIND = "centrifuge"
 _CONNECT_SECONDS = 10.0
 # Clients know of it what is wrong with them, or are not there to hear it.
 _UNTOLD = {CloseCode.SLOW, CloseCode.NO_PONG}
+# What servers may want of a client that is being let in.
+_MOST_LATE = 128
 
 
 class Client:
@@ -76,19 +70,24 @@ class Client:
         self._gateway = gateway
         self._send = send
         self._wire = scope.get("extensions", {}).get(EXTENSION, {}).get("wire")
-        self._rules = Connection(time.monotonic(), namespace_of)
+        self._rules = Connection(time.monotonic(), namespace_for_clients)
         self._channels = Channels(gateway.repair, gateway.arrivals)
         self._subscriptions = Subscriptions(self, self._rules, self._channels)
         self._entrance = Entrance(self, gateway, self._rules, self._channels, session_key)
-        self._answers = Answers(self, gateway, self._subscriptions, self._entrance)
+        answers = Answers(self, gateway, self._subscriptions, self._entrance)
+        self._conversation = Conversation(
+            self, self._rules, self._entrance, self._subscriptions, answers
+        )
         # None until the handshake is accepted.
         self.outbox: Outbox | None = None
         self._heart: Heart | None = None
+        self._ahead: Ahead | None = None
         # None until the client has said who it is.
         self.user: AbstractUser | None = None
         self._info: str | None = None
         self._session = ""
-        self._is_over_rate = False
+        # What was heard of it while it was being let in, to be done then.
+        self._late: list[Callable[[], None]] = []
 
     # -- beginning and end --
 
@@ -97,13 +96,21 @@ class Client:
         self._gateway.start()
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
         self.outbox = (
-            QueuedOutbox(self._send, _KIND) if self._wire is None else WireOutbox(self._wire, _KIND)
+            QueuedOutbox(self._send, KIND) if self._wire is None else WireOutbox(self._wire, KIND)
         )
         if self._wire is not None:
             self._wire.farewell = self.send_away
         metrics.CONNECTIONS.labels(transport=_TRANSPORT).inc()
         metrics.CONNECTIONS_OPENED.labels(transport=_TRANSPORT).inc()
         asyncio.get_running_loop().call_later(_CONNECT_SECONDS, _end_if_stale, ref(self))
+
+    def following(self, receive: Receive) -> Receive:
+        """Return what gives the messages of the server's `receive`, with pongs heard before."""
+        if self._wire is not None:
+            # Our own transport hears them.
+            return receive
+        self._ahead = Ahead(receive, self.take_pong)
+        return self._ahead.receive
 
     def send_away(self) -> None:
         """Close because this server ends; the client goes to another one."""
@@ -126,19 +133,61 @@ class Client:
 
     def obey(self, control: Control) -> None:
         """Do what a server wants of it, if it is meant."""
-        if self.user is None or not control.meets(str(self.user.pk), self.name, self._session):
+        if self.user is None or not control.meets(id_of(self.user), self.name, self._session):
             return
         match control:
             case Disconnect(code=code, reason=reason):
                 self.disconnect(code, reason)
-            case Unsubscribe(channel=channel, code=code, reason=reason):
-                self._subscriptions.end(channel, code, reason)
             case Refresh(expired=True):
                 self.end(CloseCode.EXPIRED)
-            case Refresh(expire_at=expire_at):
+            case _ if self._rules.is_connecting:
+                self._put_off(partial(self.obey, control))
+            case Unsubscribe(channel=channel, code=code, reason=reason):
+                self._subscriptions.end(channel, code, reason)
+            case Refresh(expire_at=expire_at, info=info):
+                if info is not None:
+                    self._introduce(json_of(info))
                 self._entrance.refresh(expire_at or None)
             case Subscribed() if not self.is_over:
                 self._subscriptions.make(control)
+
+    def _put_off(self, act: Callable[[], None]) -> None:
+        if len(self._late) == _MOST_LATE:
+            # It comes back to what they have made of it by then.
+            self.end(CloseCode.FORCE_RECONNECT)
+        self._late.append(act)
+
+    def obey_late(self) -> None:
+        """Do what was put off until it is in."""
+        late, self._late = self._late, []
+        for act in late:
+            act()
+
+    def _introduce(self, info: str | None) -> None:
+        """Have others told something else of it from now on."""
+        self._info = info
+        for channel in self._channels.joined:
+            self.appear(channel)
+
+    def permitted(self) -> list[str]:
+        """Return the channels that it hears, or is about to, because its user may."""
+        return [name for name, each in self._rules.subscriptions.items() if not each.is_granted]
+
+    def is_granted(self, channel: str) -> bool:
+        """Whether it hears a channel because a server lets it, whatever its user may."""
+        subscription = self._rules.subscriptions.get(channel)
+        return subscription is not None and subscription.is_granted
+
+    def lose(self, channel: str) -> None:
+        """Hear a channel no longer, as its user may not."""
+        if self._rules.is_connecting:
+            self._put_off(partial(self.lose, channel))
+            return
+        self._subscriptions.end(channel, UnsubscribeCode.SERVER, UnsubscribeCode.SERVER.reason)
+
+    def renew_user(self, user: AbstractUser) -> None:
+        """Take its user as the database has them now."""
+        self.user = user
 
     def end_untold(self, code: CloseCode) -> None:
         """Close after a reply that has said why."""
@@ -158,12 +207,22 @@ class Client:
         self.user, self._info, self._session = user, info, session
         self._gateway.revocations.add(user.pk, self)
 
-    def appear(self, channel: str, info: str | None = None) -> None:
+    def mark(self, session: str) -> None:
+        """Be told that it goes on with another session, as `be` takes it."""
+        self._session = session
+
+    def info_in(self, channel: str) -> ClientInfo:
+        """Return what others in a channel are told of it."""
+        assert self.user is not None, "nobody does anything before"
+        subscription = self._rules.subscriptions.get(channel)
+        info = None if subscription is None else subscription.info
+        return ClientInfo(self.name, id_of(self.user), self._info, info)
+
+    def appear(self, channel: str) -> None:
         """Be shown in a channel that is heard now, where that is kept."""
-        assert self.user is not None, "nobody hears anything before"
-        if namespace_of(channel).presence:
-            told = ClientInfo(self.name, str(self.user.pk), self._info, info)
-            self._gateway.presence.add(channel, told)
+        is_hidden = self._rules.subscriptions[channel].is_hidden
+        if namespace_of(channel).presence and not is_hidden:
+            self._gateway.presence.add(channel, self.info_in(channel))
 
     def disappear(self, channel: str, *, at_once: bool = False) -> None:
         """Be shown there no more; at once where it was the client's wish."""
@@ -172,6 +231,15 @@ class Client:
     def start_heart(self) -> None:
         """Ping from now on."""
         self._heart = TimerHeart(self) if self._wire is None else WireHeart(self._wire)
+
+    def take_pong(self) -> bool:
+        """Be told of a pong; return whether there was a ping to answer."""
+        return self._heart is not None and self._heart.take_pong()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a pong may be where it cannot be heard yet."""
+        return self._ahead is not None and self._ahead.is_full
 
     def end_if_stale(self) -> None:
         """Close where nobody has said who they are."""
@@ -187,6 +255,8 @@ class Client:
         self._subscriptions.close()
         if self._heart is not None:
             self._heart.stop()
+        if self._ahead is not None:
+            self._ahead.stop()
         outbox, self.outbox = self.outbox, None
         self._go(outbox)
         if outbox is None:
@@ -208,65 +278,29 @@ class Client:
         """Whether nothing that is said now would be heard."""
         return self.outbox is None or self.outbox.is_closing
 
-    def say(self, text: str) -> None:
-        """Send a message, if there is anybody to hear it."""
+    def say(self, text: str, *, is_granted: bool = False) -> None:
+        """Send a message, if there is anybody to hear it; see `Outbox.send_catch_up`."""
         if self.outbox is not None:
-            self.outbox.send(text)
+            if is_granted:
+                self.outbox.send_catch_up([text])
+            else:
+                self.outbox.send(text)
+
+    async def wait_for_room(self) -> None:
+        """Wait until what was sent has been taken, or nobody is there to take it."""
+        if self.outbox is not None:
+            await self.outbox.wait_for_room()
 
     # -- commands --
 
     async def receive(self, text: str | None) -> None:
         """Take a frame; None for a binary one."""
-        if self.is_over:
-            return
-        if text is None:
-            self.end(CloseCode.BAD_REQUEST)
-            return
-        wanted: list[Work] = []
-        try:
-            for command in read(text):
-                step = self._judge(command)
-                if isinstance(step, Work) and isinstance(step.request, Subscribe):
-                    wanted.append(step)
-                    continue
-                await self._subscriptions.subscribe(wanted)
-                wanted = []
-                await self._do(step)
-                if self.is_over:
-                    return
-            await self._subscriptions.subscribe(wanted)
-        except Unreadable:
-            await self._subscriptions.subscribe(wanted)
-            self.end(CloseCode.BAD_REQUEST)
-        if self._is_over_rate and self._rules.rest:
-            await asyncio.sleep(self._rules.rest)
-        self._is_over_rate = False
+        await self._conversation.take(text)
 
-    def _judge(self, command: Command) -> Say | End | Work | Heard:
-        metrics.MESSAGES_RECEIVED.labels(kind=_KIND, type=command.method or "unknown").inc()
-        step = self._rules.begin(command, time.monotonic())
-        if isinstance(step, Say):
-            self._is_over_rate = True
-        return step
-
-    async def _do(self, step: Say | End | Work | Heard) -> None:
-        match step:
-            case Say(text):
-                self.say(text)
-            case End(code):
-                self.end(code)
-            case Heard():
-                if self._heart is None or not self._heart.take_pong():
-                    self.end(CloseCode.BAD_REQUEST)
-            case Work(number, Connect() as request):
-                await self._entrance.enter(number, request)
-            case Work(number, request):
-                await self._answers.give(number, request)
-
-    def refuse(self, number: int, method: str, error: Refused) -> None:
-        """Answer a command that is turned down."""
+    def refuse(self, number: int, method: str, error: Refused, *, temporary: bool = False) -> None:
+        """Answer a command that is turned down; `temporary` has the client try again."""
         metrics.COMMAND_ERRORS.labels(type=method, code=str(int(error.code))).inc()
-        answer = refused(number, error)
+        answer = refused(number, error, temporary=temporary)
         if isinstance(answer, Say):
             self.say(answer.text)
 

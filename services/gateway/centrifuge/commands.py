@@ -19,6 +19,7 @@ from shared.realtime.exceptions import ErrorCode, Refused
 
 __all__ = [
     "METHODS",
+    "PONG",
     "Command",
     "Connect",
     "History",
@@ -38,9 +39,11 @@ __all__ = [
     "read",
 ]
 
+# The answer to a ping.
+PONG = "{}"
+
 # A connect command names the channels that its client had, with a position each.
-_MOST_KEYS = 1_024
-_KEYS = 256
+_CONNECT_KEYS = 1_024
 _UNSIGNED_32 = 2**32 - 1
 # Where the whole cannot be read, its number may be: clients write it first or last.
 _ID = re.compile(r'\A\s*\{\s*"id"\s*:\s*(\d{1,10})\s*[,}]|[,{]\s*"id"\s*:\s*(\d{1,10})\s*\}\s*\Z')
@@ -213,7 +216,7 @@ def read(frame: str) -> Iterator[Command]:
 
 def _command(line: str) -> Command:
     try:
-        message = parse(line, keys=_MOST_KEYS)
+        message = _parse(line)
     except NotJSON as error:
         raise Unreadable from error
     except Malformed as error:
@@ -238,12 +241,27 @@ def _command(line: str) -> Command:
         return Command(number, method, _bad_request(str(error)))
 
 
+def _parse(line: str) -> dict[str, Any]:
+    """
+    Read a line's object; more keys than others may have are for `connect` alone.
+
+    Raises:
+        Malformed: see `shapes.parse`.
+    """
+    if '"connect"' not in line:
+        return parse(line)
+    message = parse(line, keys=_CONNECT_KEYS)
+    # Others may have the word somewhere; they are read again with their own bound.
+    return message if "connect" in message else parse(line)
+
+
 def _malformed(line: str, error: Malformed) -> Command:
-    number = _ID.search(line)
-    if number is None:
+    found = _ID.search(line)
+    number = 0 if found is None else int(found[1] or found[2])
+    method = next((name for name in METHODS if f'"{name}"' in line), None)
+    if method is None or not 0 < number <= _UNSIGNED_32:
         raise Unreadable from error
-    method = next((name for name in METHODS if f'"{name}"' in line), "")
-    return Command(int(number[1] or number[2]), method, _bad_request(str(error)))
+    return Command(number, method, _bad_request(str(error)))
 
 
 def _bad_request(words: str) -> Refused:

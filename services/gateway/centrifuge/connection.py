@@ -9,11 +9,9 @@ nobody a query.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from services.gateway.centrifuge import replies
 from services.gateway.centrifuge.commands import (
     Command,
     Connect,
@@ -30,30 +28,30 @@ from services.gateway.centrifuge.commands import (
     Subscribe,
     Unsubscribe,
 )
+from services.gateway.centrifuge.steps import (
+    End,
+    Heard,
+    Step,
+    Work,
+    not_available,
+    permission_denied,
+    refused,
+)
 from services.gateway.closecodes import CloseCode
-from services.gateway.limits import RateLimit, TokenBucket
+from services.gateway.limits import RateLimit
 from shared.realtime.exceptions import (
     ErrorCode,
-    InvalidChannel,
     RealtimeError,
     Refused,
-    UnknownNamespace,
 )
+from shared.realtime.prefixes import is_private
+from shared.realtime.refusals import as_refusal
 
 __all__ = [
     "MOST_HISTORY",
     "MOST_SUBSCRIPTIONS",
     "Connection",
-    "End",
-    "Heard",
-    "Say",
-    "Step",
     "Subscription",
-    "TurnedDown",
-    "Work",
-    "as_refusal",
-    "refused",
-    "try_again",
 ]
 
 MOST_SUBSCRIPTIONS = 128
@@ -62,8 +60,6 @@ MOST_HISTORY = 300
 # Commands that say nothing to anybody: a client that comes back sends one for each of its channels.
 _COMMANDS_PER_SECOND = 50.0
 _COMMANDS_BURST = 2.0 * MOST_SUBSCRIPTIONS
-# A name without a namespace before a colon.
-_NAMELESS = re.compile(r"[!-9;-~]{1,255}")
 # What a client offers and may go without; no answer means no.
 _DELTAS = {"", "fossil"}
 
@@ -77,48 +73,21 @@ class State(enum.Enum):
     ENDED = "ended"
 
 
-class Say(NamedTuple):
-    """Send this, and that is all."""
-
-    text: str
-
-
-class End(NamedTuple):
-    """Close the connection."""
-
-    code: CloseCode
-
-
-class Work(NamedTuple):
-    """Do this for the client, and answer it."""
-
-    number: int
-    request: Request
-
-
-class Heard(NamedTuple):
-    """A pong came."""
-
-
-type Step = Say | End | Work | Heard
-
-
 class Subscription(NamedTuple):
     """
     A channel that a client hears, or is about to.
 
     Attributes:
         is_server_side: made for it, not asked for.
+        info: what others there are told of it besides, as JSON text; None is nothing.
+        is_granted: a server has let it in, whatever the user's permissions are.
+        is_hidden: others there are not told of it.
     """
 
     is_server_side: bool = False
-
-
-class TurnedDown(Exception):
-    """The connection ends with this code; there is nobody to let in."""
-
-    def __init__(self, code: CloseCode) -> None:
-        self.code = code
+    info: str | None = None
+    is_granted: bool = False
+    is_hidden: bool = False
 
 
 class Connection:
@@ -136,7 +105,7 @@ class Connection:
         self.subscriptions: dict[str, Subscription] = {}
         self._find_namespace = find_namespace
         self._messages = RateLimit(now)
-        self._commands = TokenBucket(_COMMANDS_PER_SECOND, _COMMANDS_BURST, now)
+        self._commands = RateLimit(now, _COMMANDS_PER_SECOND, _COMMANDS_BURST)
 
     # -- commands --
 
@@ -177,21 +146,20 @@ class Connection:
         return Work(command.id, command.request)
 
     def _over_limit(self, command: Command, now: float) -> Step | None:
-        if command.method in {"publish", "rpc", "send"}:
-            wait = self._messages.take(now)
-            if self._messages.exhausted(now):
-                return End(CloseCode.TOO_MANY_REQUESTS)
-        else:
-            wait = self._commands.take(now)
+        is_message = command.method in {"publish", "rpc", "send"}
+        limit = self._messages if is_message else self._commands
+        wait = limit.take(now)
         if not wait:
             return None
+        if limit.exhausted(now):
+            return End(CloseCode.TOO_MANY_REQUESTS)
         words = f"too many requests: wait {wait:.1f} s"
         return refused(command.id, Refused(ErrorCode.TOO_MANY_REQUESTS, words))
 
     @property
     def rest(self) -> float:
         """For how many seconds the next message is left where it is, after refusals."""
-        return self._messages.rest
+        return max(self._messages.rest, self._commands.rest)
 
     def _judge(self, number: int, request: Request) -> Step:
         """
@@ -204,34 +172,45 @@ class Connection:
             case Subscribe():
                 return self._judge_subscribe(number, request)
             case Publish():
-                self._find_namespace(request.channel)
+                self._find(request.channel)
                 if request.type:
-                    raise _not_available()
+                    raise not_available()
                 if not isinstance(request.data, dict):
                     raise Refused(ErrorCode.BAD_REQUEST, "data is a JSON object")
             case History():
-                self._find_namespace(request.channel)
+                self._find(request.channel)
                 if request.reverse and request.since is not None and request.since.offset == 0:
                     raise Refused(ErrorCode.BAD_REQUEST, "nothing stands before offset 0")
                 if not 0 <= request.limit <= MOST_HISTORY:
                     request.limit = MOST_HISTORY
             case Presence() | PresenceStats():
-                self._find_namespace(request.channel)
+                self._find(request.channel)
             case Rpc() | Refresh() | Unsubscribe():
                 # Of whatever channel, also of one that it does not hear.
                 pass
             case SubRefresh():
                 if request.type:
-                    raise _not_available()
+                    raise not_available()
             case Send():
                 return End(CloseCode.NOT_AVAILABLE)
         return Work(number, request)
+
+    def _find(self, channel: str) -> None:
+        """
+        Look a channel up that somebody wants to speak in or read.
+
+        Raises:
+            RealtimeError: it has no rules, or is private, and not heard.
+        """
+        self._find_namespace(channel)
+        if is_private(channel) and channel not in self.subscriptions:
+            raise permission_denied()
 
     def _judge_subscribe(self, number: int, request: Subscribe) -> Step:
         if request.delta not in _DELTAS:
             return End(CloseCode.BAD_REQUEST)
         if request.type:
-            raise _not_available()
+            raise not_available()
         self._find_namespace(request.channel)
         if request.channel in self.subscriptions:
             raise Refused(ErrorCode.ALREADY_SUBSCRIBED, "already subscribed")
@@ -239,20 +218,40 @@ class Connection:
             raise Refused(ErrorCode.LIMIT_EXCEEDED, "limit exceeded")
         if request.tf is not None:
             raise Refused(ErrorCode.BAD_REQUEST, "tf is not spoken here")
+        if is_private(request.channel) and not request.token:
+            raise permission_denied()
         # From now on, so that a second one meets it while the first is under way.
         self.subscriptions[request.channel] = Subscription()
         return Work(number, request)
 
     # -- outcomes --
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the client has said who it is, and is not in yet."""
+        return self.state is State.CONNECTING
+
     def connected(self) -> None:
         """Be told that the client is in."""
         if self.state is State.CONNECTING:
             self.state = State.CONNECTED
 
-    def subscribe_server_side(self, channel: str) -> None:
-        """Note a channel that is heard without having been asked for."""
-        self.subscriptions[channel] = Subscription(is_server_side=True)
+    def subscribe_server_side(
+        self,
+        channel: str,
+        info: str | None = None,
+        *,
+        is_granted: bool = False,
+        is_hidden: bool = False,
+    ) -> None:
+        """Note a channel that is heard without having been asked for; see `Subscription`."""
+        self.subscriptions[channel] = Subscription(True, info, is_granted, is_hidden)
+
+    def describe(
+        self, channel: str, info: str | None, *, is_granted: bool, is_hidden: bool
+    ) -> None:
+        """Note what a token says of a channel that is about to be heard."""
+        self.subscriptions[channel] = Subscription(False, info, is_granted, is_hidden)
 
     def forget(self, channel: str) -> bool:
         """Note that a channel is not heard anymore, or will not be; return whether it was."""
@@ -261,35 +260,3 @@ class Connection:
     def end(self) -> None:
         """Be told that nothing may come anymore."""
         self.state = State.ENDED
-
-
-def refused(number: int, error: Refused) -> Say | End:
-    """Return the answer to a command that is turned down; one without a number has none."""
-    if not number:
-        return End(CloseCode.BAD_REQUEST)
-    return Say(replies.error(number, error.code, error.message, temporary=error.code.is_temporary))
-
-
-def as_refusal(error: RealtimeError) -> Refused:
-    """Return what a client is told of an error of the log or of a namespace."""
-    match error:
-        case Refused():
-            return error
-        case InvalidChannel(channel=channel) if _NAMELESS.fullmatch(channel):
-            # Of the namespace without a name, which we have not.
-            return Refused(ErrorCode.UNKNOWN_CHANNEL, "unknown channel")
-        case InvalidChannel():
-            return Refused(ErrorCode.BAD_REQUEST, "this is no channel name")
-        case UnknownNamespace():
-            return Refused(ErrorCode.UNKNOWN_CHANNEL, "unknown channel")
-        case _:
-            return Refused(ErrorCode.BAD_REQUEST, str(error))
-
-
-def try_again() -> Refused:
-    """Return what a client is told of a failure that is ours, and that may be over in a moment."""
-    return Refused(ErrorCode.INTERNAL, "internal server error")
-
-
-def _not_available() -> Refused:
-    return Refused(ErrorCode.NOT_AVAILABLE, "not available")

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from services.gateway.arrivals import NoLongerActive, NotSubscribed
+from services.gateway.allowance import has_room, has_room_here
+from services.gateway.arrivals import LoginEnded, NoLongerActive, NotSubscribed, Since
 from services.gateway.centrifuge import replies
 from services.gateway.centrifuge.channels import Channels
-from services.gateway.centrifuge.commands import Connect
-from services.gateway.centrifuge.connection import Connection, TurnedDown, try_again
+from services.gateway.centrifuge.commands import Connect, Subscribe
+from services.gateway.centrifuge.connection import MOST_SUBSCRIPTIONS, Connection
+from services.gateway.centrifuge.credentials import holder_of, identify, token_of
 from services.gateway.centrifuge.expiry import Expiry
-from services.gateway.centrifuge.subscriptions import json_of, place_of, result_of, tells
+from services.gateway.centrifuge.overrides import hides, tells
+from services.gateway.centrifuge.steps import TurnedDown, try_again
+from services.gateway.centrifuge.subscriptions import place_of, result_of
+from services.gateway.centrifuge.visitors import Visitor, json_of
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
-from shared.accounts.keys import digest_of
-from shared.accounts.models import User
-from shared.notifications.namespaces import ANNOUNCEMENTS, user_channel
-from shared.presence.clients import account_of
+from services.gateway.recoveries import lost
+from shared.accounts.hearing import id_of
+from shared.accounts.logins import mark_of
 from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
-from shared.realtime.namespaces import namespace_of
+from shared.realtime.history import RECOVERY_BYTES
+from shared.realtime.prefixes import is_private
 from shared.telemetry import build
-from shared.tokens.exceptions import InvalidToken, TokenExpired
-from shared.tokens.grants import ConnectionToken
-from shared.tokens.verification import verify_connection
+from shared.tokens.exceptions import TokenExpired
+from shared.tokens.grants import SubscriptionOptions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -40,48 +44,8 @@ __all__ = ["Entrance"]
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """
-    Who wants in, and may.
-
-    Attributes:
-        user: the account.
-        info: what others are told of the connection, as JSON text; None is nothing.
-        session: what its session is known by, or that with which its token was got; "" is none.
-        expire_at: until when, in seconds since 1970; None has no end.
-        subs: channels that a token has it hear, beside those that are everybody's.
-        granted: those of them for which the token is the permission.
-        told: those of them where it wants to be told who comes and goes.
-    """
-
-    user: User
-    info: str | None = None
-    session: str = ""
-    expire_at: float | None = None
-    subs: tuple[str, ...] = ()
-    granted: tuple[str, ...] = ()
-    told: Collection[str] = ()
-
-    @property
-    def channels(self) -> list[str]:
-        """What it hears without having asked, each once."""
-        return list(dict.fromkeys((user_channel(self.user.pk), ANNOUNCEMENTS, *self.subs)))
-
-
-def token_of(text: str) -> ConnectionToken:
-    """
-    Return what a connection token says.
-
-    Raises:
-        TokenExpired: its time is over. TurnedDown: it is none.
-    """
-    try:
-        return verify_connection(text, time.time())
-    except InvalidToken as error:
-        logger.info("A connection token was refused: %s", error.fault)
-        raise TurnedDown(CloseCode.INVALID_TOKEN) from error
+# Channels that servers had a client hear, in which it is read at once what it missed.
+_AT_ONCE = 16
 
 
 class Entrance:
@@ -106,84 +70,117 @@ class Entrance:
     async def enter(self, number: int, request: Connect) -> None:
         """Find out who it is, subscribe it to what is its own, and greet it; or turn it away."""
         try:
-            visitor = await self._identify(request)
+            visitor = await identify(self._gateway.arrivals, request.token, self._session_key)
             if self._client.is_over:
                 return
-            # Before the database is asked whether the user is active: no revocation falls between.
-            self._client.be(visitor.user, visitor.info, visitor.session)
-            await self._channels.prepare(
-                visitor.user,
-                {name: place_of(request.subs.get(name), name) for name in visitor.channels},
-                visitor.granted,
-            )
-        except TurnedDown as refusal:
-            self._client.end(refusal.code)
+            if not self._has_room_here(visitor.user):
+                raise TurnedDown(CloseCode.CONNECTION_LIMIT)
+            # Before the database is asked whether the user is active, and the login still counts:
+            # no revocation falls between.
+            mark = "" if visitor.login is None else mark_of(visitor.login.origin)
+            self._client.be(visitor.user, visitor.info, mark)
+            if not await self._has_room(visitor.user):
+                raise Refused(ErrorCode.TOO_MANY_REQUESTS, "too many connections")
+            channels = await self._prepare(visitor, request)
+        except TurnedDown as end:
+            self._client.end(end.code)
         except TokenExpired:
-            self._turn_away(number, Refused(ErrorCode.TOKEN_EXPIRED, "token expired"))
+            self._turn_away(number, _token_expired())
+        except LoginEnded as error:
+            if request.token:
+                self._turn_away(number, _token_expired())
+            else:
+                self._client.end(error.code)
         except NoLongerActive:
             self._client.end(CloseCode.BANNED)
         except NotSubscribed:
             self._client.end(CloseCode.PERMISSION_DENIED)
+        except Refused as refusal:
+            self._turn_away(number, refusal)
         except DatabaseAway:
+            self._turn_away(number, try_again())
+        except Exception:
+            # A mistake in an app's hook, such as its namespace's.
+            logger.exception("A client could not be let in.")
             self._turn_away(number, try_again())
         else:
             if not self._client.is_over:
-                self._welcome(number, visitor, request)
+                self._welcome(number, visitor, request, channels)
 
-    async def _identify(self, request: Connect) -> Visitor:
+    def _has_room_here(self, user: AbstractUser) -> bool:
+        return user.is_anonymous or has_room_here(self._gateway.revocations, user.pk)
+
+    async def _has_room(self, user: AbstractUser) -> bool:
+        presence, revocations = self._gateway.presence, self._gateway.revocations
+        return user.is_anonymous or await has_room(presence, revocations, user.pk)
+
+    async def _prepare(self, visitor: Visitor, request: Connect) -> list[str]:
         """
-        Find out who it is: by the token, or else by the session.
+        Prepare what the client is to hear, and return it.
+
+        That is what is its own, all of it or none, and of what servers had it hear before it was
+        cut what it may hear without them.
 
         Raises:
-            TurnedDown, TokenExpired: nobody whom we know.
-            DatabaseAway: accounts cannot be read now.
+            NotSubscribed: something of its own is not for it.
+            TurnedDown: that is too much.
+            DatabaseAway: the log cannot be read now.
         """
-        if request.token:
-            return await self._holder(request.token)
-        if self._session_key is None:
-            raise TurnedDown(CloseCode.BAD_REQUEST)
-        user = await self._gateway.arrivals.user(self._session_key)
-        if user is None:
-            raise TurnedDown(CloseCode.BAD_REQUEST)
-        assert isinstance(user, User), "AUTH_USER_MODEL is our own"
-        return Visitor(user, session=digest_of(self._session_key))
-
-    async def _holder(self, text: str) -> Visitor:
-        token = token_of(text)
-        account = account_of(token.user)
-        user = None if account is None else await self._gateway.arrivals.account(account)
-        if user is None:
-            raise TurnedDown(CloseCode.INVALID_TOKEN)
-        assert isinstance(user, User), "AUTH_USER_MODEL is our own"
-        for channel in token.subs:
-            try:
-                namespace_of(channel)
-            except RealtimeError as error:
-                raise TurnedDown(CloseCode.BAD_REQUEST) from error
-        # What we have signed ourselves was permitted then, and may not be anymore.
-        granted = () if token.issued_here else tuple(token.subs)
-        return Visitor(
-            user,
-            info=json_of(token.info),
-            session=str(token.meta.get("session", "")) if token.issued_here else "",
-            expire_at=token.expire_at,
-            subs=tuple(token.subs),
-            granted=granted,
-            told={name for name, options in token.subs.items() if tells(options.override)},
+        user = visitor.user
+        own = await self._gateway.arrivals.own_channels(user)
+        own += [name for name in visitor.subs if name not in own]
+        more = [name for name in request.subs if name not in own and not is_private(name)]
+        if len(own) + len(more) > MOST_SUBSCRIPTIONS:
+            raise TurnedDown(CloseCode.CHANNEL_LIMIT)
+        for name in (*own, *more):
+            # From now on, so that whatever a server wants of one of them meanwhile is about it.
+            options = visitor.options(name)
+            self._rules.subscribe_server_side(
+                name,
+                json_of(options.info),
+                is_granted=name in visitor.granted,
+                is_hidden=hides(name, options.override),
+            )
+        places = {name: place_of(request.subs.get(name)) for name in (*own, *more)}
+        await self._channels.prepare(
+            user, {name: places[name] for name in own}, visitor.granted, visitor.login
         )
+        # All of it comes in one frame, which no library may find too large.
+        left = self._channels.keep(own, RECOVERY_BYTES)
+        for some in batched(more, _AT_ONCE):
+            wanted = {name: places[name] if left else lost(places[name]) for name in some}
+            await self._prepare_each(user, wanted)
+            left = self._channels.keep(some, left)
+        return [*own, *(name for name in more if name in self._rules.subscriptions)]
 
-    def renew(self, text: str, user: AbstractUser) -> int | None:
+    async def _prepare_each(self, user: AbstractUser, since: Since) -> None:
+        """Prepare each by itself: one that is refused is no reason to refuse the next."""
+        outcomes = await asyncio.gather(
+            *(self._channels.prepare(user, {name: place}) for name, place in since.items()),
+            return_exceptions=True,
+        )
+        for name, outcome in zip(since, outcomes, strict=True):
+            if type(outcome) is NotSubscribed or isinstance(outcome, RealtimeError):
+                self._rules.forget(name)
+            elif outcome is not None:
+                raise outcome
+
+    async def renew(self, text: str, user: AbstractUser) -> int | None:
         """
         Let a client stay with a new token; return its seconds, None without an end.
 
         Raises:
             TokenExpired: it needs another one.
             TurnedDown: it is none, or somebody else's.
+            DatabaseAway: it cannot be asked now whether the token still counts.
         """
         token = token_of(text)
-        if token.user != str(user.pk):
+        if token.user != id_of(user):
             raise TurnedDown(CloseCode.INVALID_TOKEN)
-        return self._expiry.set(token.expire_at)
+        # Before the database is asked, as in `enter`: from now on it ends with the new one's.
+        self._client.mark(mark_of(token.origin))
+        await holder_of(self._gateway.arrivals, token)
+        return None if self._client.is_over else self._expiry.set(token.expire_at)
 
     def refresh(self, expire_at: float | None) -> None:
         """Change until when the client may stay, and tell it."""
@@ -193,7 +190,9 @@ class Entrance:
         """Let no time end anymore."""
         self._expiry.stop()
 
-    def _welcome(self, number: int, visitor: Visitor, request: Connect) -> None:
+    def _welcome(
+        self, number: int, visitor: Visitor, request: Connect, channels: Sequence[str]
+    ) -> None:
         """Answer, give each channel's catch-up, and join; all in one step of the loop."""
         outbox = self._client.outbox
         assert outbox is not None, "it was accepted, and is not over"
@@ -203,19 +202,25 @@ class Entrance:
             version=build.VERSION,
             ping_seconds=int(settings.CARILLON_GATEWAY_PING_SECONDS),
             subscriptions={
-                name: result_of(name, self._channels.result(name), request.subs.get(name))
-                for name in visitor.channels
+                name: self._subscription(name, visitor.options(name), request.subs.get(name))
+                for name in channels
             },
             lifetime=self._expiry.set(visitor.expire_at),
         )
         outbox.send_catch_up([reply])
         self._rules.connected()
-        for name in visitor.channels:
-            self._rules.subscribe_server_side(name)
-            told = name in visitor.told
+        for name in channels:
+            told = tells(name, visitor.options(name).override)
             self._channels.join(name, outbox, self._lose_place, join_leave=told)
             self._client.appear(name)
         self._client.start_heart()
+        self._client.obey_late()
+
+    def _subscription(
+        self, channel: str, options: SubscriptionOptions, request: Subscribe | None
+    ) -> str:
+        result = result_of(channel, self._channels.result(channel), request)
+        return result if options.data is None else replies.with_data(result, options.data)
 
     def _lose_place(self) -> None:
         # Its library has no other way back to a channel that was made for it.
@@ -227,3 +232,7 @@ class Entrance:
     def _turn_away(self, number: int, error: Refused) -> None:
         self._client.refuse(number, "connect", error)
         self._client.end_untold(CloseCode.CONNECTION_CLOSED)
+
+
+def _token_expired() -> Refused:
+    return Refused(ErrorCode.TOKEN_EXPIRED, "token expired")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from django.conf import settings
 
 from services.gateway.centrifuge import replies
+from services.gateway.centrifuge.commands import PONG
 from services.gateway.closecodes import CloseCode
 from services.gateway.transport.frames import text_frame
 from shared.telemetry import metrics
@@ -37,6 +38,7 @@ class WireHeart:
     def __init__(self, wire: GatewayProtocol) -> None:
         self._wire = wire
         wire.ping_message = text_frame(replies.PING.encode())
+        wire.pong_message = PONG.encode()
 
     def take_pong(self) -> bool:
         return self._wire.take_pong()
@@ -53,6 +55,10 @@ class Patient(Protocol):
 
     def end(self, code: CloseCode) -> None:
         """Close the connection."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a pong may be where it cannot be heard yet."""
 
 
 class TimerHeart:
@@ -83,7 +89,10 @@ class TimerHeart:
         self._wait(settings.CARILLON_GATEWAY_PONG_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        self._client.end(CloseCode.NO_PONG)
+        if self._client.is_behind:
+            self._wait(settings.CARILLON_GATEWAY_PONG_SECONDS, self._give_up)
+        else:
+            self._client.end(CloseCode.NO_PONG)
 
     def _wait(self, seconds: float, act: Callable[[], None]) -> None:
         self._timer.cancel()

@@ -45,7 +45,8 @@ __all__ = [
 PING = "{}"
 
 _MESSAGES_PER_FRAME = 16
-_FRAME_CHARACTERS = 256 * 1024
+# In UTF-8 at most 512 KiB; clients of some versions take no more than 1 MiB.
+_FRAME_CHARACTERS = 128 * 1024
 
 
 def frames(messages: Iterable[str]) -> list[str]:
@@ -152,7 +153,9 @@ def subscription(
             result["recovered"] = True
     text = _encode(result)
     if caught_up.missed:
-        text = f'{text[:-1]},"publications":{_publications(caught_up.missed)}}}'
+        # Each text was made once for all who come back together.
+        publications = ",".join(caught_up.missed.texts(_publication))
+        text = f'{text[:-1]},"publications":[{publications}]}}'
     return text
 
 
@@ -184,9 +187,9 @@ def presence_stats(number: int, clients: int, users: int) -> str:
     return _reply(number, "presence_stats", f'{{"num_clients":{clients},"num_users":{users}}}')
 
 
-def returned(number: int, data: Any) -> str:
-    """Return the reply to `rpc`."""
-    return _reply(number, "rpc", "{}" if data is None else _encode({"data": data}))
+def returned(number: int, answer: str) -> str:
+    """Return the reply to `rpc`, of a method's answer as JSON text."""
+    return _reply(number, "rpc", "{}" if answer == "null" else f'{{"data":{answer}}}')
 
 
 # -- pushes --
@@ -238,7 +241,8 @@ def disconnected(code: int, reason: str) -> str:
 def _publication(published: Published) -> str:
     # Stored data has no raw newline: it was encoded by us.
     if published.offset == 0:
-        return f'{{"data":{published.data}}}'
+        info = f',"info":{published.info}' if published.info else ""
+        return f'{{"data":{published.data}{info}}}'
     return f'{{"data":{published.data},"offset":{published.offset}}}'
 
 

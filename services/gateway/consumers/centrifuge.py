@@ -11,6 +11,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import parse_cookie
 
+from services.gateway.admission import Full, Turn
 from services.gateway.centrifuge.client import Client
 from services.gateway.refusal import Receive, Scope, Send, refuse
 from services.gateway.runtime import the_gateway
@@ -36,20 +37,32 @@ async def centrifuge(scope: Scope, receive: Receive, send: Send) -> None:
         await refuse(scope, send, "protocol", 400)
         return
     client = Client(the_gateway(), _session_key(scope) if origins else None, scope, send)
+    following = client.following(receive)
+    turn: Turn | None = None
     try:
         while True:
-            message = await receive()
+            message = await following()
             match message["type"]:
                 case "websocket.connect":
+                    turn = await the_gateway().admission.turn()
                     await client.open(_JSON if offered else None)
+                case "websocket.receive" if turn is not None:
+                    turn.speak()
+                    await client.receive(message.get("text"))
+                    turn.end()
+                    turn = None
                 case "websocket.receive":
                     await client.receive(message.get("text"))
                 case "websocket.disconnect":
                     client.close(message["code"])
                     return
+    except Full:
+        await refuse(scope, send, "capacity", 503)
     finally:
         # Also when the server cancels us: nothing of the connection may stay in the hub.
         client.close(1006)
+        if turn is not None:
+            turn.end()
 
 
 def _headers(scope: Scope, name: bytes) -> list[str]:

@@ -20,9 +20,11 @@ class Heartbeat(WebSocketProtocol):
     _pinged: bytes | None = None
     _pinged_at = 0.0
     _ping_number = 0
-    # What a client is sent instead of a ping frame, where its protocol has a ping of its own. It
-    # then answers with a message, and whoever reads those tells of it with `take_pong`.
+    # What a client is sent instead of a ping frame, where its protocol has a ping of its own, and
+    # the message with which it answers. That is heard as it arrives; where it comes together with
+    # others in a frame, whoever reads those tells of it with `take_pong`.
     ping_message: bytes | None = None
+    pong_message: bytes | None = None
 
     def ping(self) -> None:
         """Send a ping, unless one is out."""

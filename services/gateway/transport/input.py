@@ -61,8 +61,11 @@ class Input(WebSocketProtocol):
         if self.state != self.STATE_OPEN:
             # Sent before our close frame arrived; nothing bounds how much of it there is.
             return
-        key, data = ("bytes", payload) if isBinary else ("text", payload.decode())
         metrics.RECEIVED_BYTES.inc(len(payload))
+        # At once, not when all that was sent before it is done, which may take long.
+        if payload == self.pong_message and self.take_pong():
+            return
+        key, data = ("bytes", payload) if isBinary else ("text", payload.decode())
         self.application_queue.put_nowait({"type": "websocket.receive", key: data})
 
     def pause_reading(self) -> None:

@@ -15,10 +15,11 @@ from services.web.api.errors import ApiError, InvalidRequest
 from services.web.api.fields import Answer, Input
 from services.web.api.limits import Budget
 from services.web.api.routes import Routes
-from shared.accounts.keys import Scope, digest_of
+from shared.accounts.hearing import may_hear
+from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
-from shared.realtime.namespaces import namespace_of
+from shared.tokens.grants import Origin
 from shared.tokens.signing import sign_connection, sign_subscription
 
 __all__ = ["routes"]
@@ -66,32 +67,31 @@ def make_realtime_token(request: ApiRequest, body: Body[TokenWish | None] = None
     channel = None if body is None else body.channel
     lifetime = settings.CARILLON_TOKEN_LIFETIME_SECONDS
     if channel is None:
-        token = sign_connection(request.user.pk, lifetime, meta=_origin(request))
+        token = sign_connection(request.user.pk, lifetime, origin=_origin(request))
     else:
         _check_subscribe(request.user, channel)
         token = sign_subscription(request.user.pk, channel, lifetime)
     return TokenData(token=token)
 
 
-def _origin(request: ApiRequest) -> dict[str, str | int]:
-    """Say what a token was got with: when that ends, so may the connection."""
+def _origin(request: ApiRequest) -> Origin:
+    """Say what a token was got with: when that ends, so does the token, and its connection."""
     key = request.auth.key
     if key is not None:
-        return {"key": key.pk}
-    # Not the session's key itself, which is HttpOnly: scripts can read what is in a token.
-    return {"session": digest_of(request.session.session_key or "")}
+        return Origin(key=key.pk)
+    return Origin(session_key=request.session.session_key or "")
 
 
 def _check_subscribe(user: User, channel: str) -> None:
     try:
-        namespace = namespace_of(channel)
+        is_allowed = may_hear(user, channel)
     except InvalidChannel:
         words = "This is no channel's name: write one such as poll:lunch, in ASCII."
         raise InvalidRequest("channel", words) from None
     except UnknownNamespace:
         # As one that is not for them: which of both it is, is not told.
         raise _not_for_you() from None
-    if not namespace.can_subscribe(user, channel):
+    if not is_allowed:
         raise _not_for_you()
 
 

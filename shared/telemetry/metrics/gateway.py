@@ -13,6 +13,7 @@ __all__ = [
     "CHANNELS",
     "COMMAND_DURATION",
     "COMMAND_ERRORS",
+    "COMMIT_PUBLICATIONS",
     "CONNECTIONS",
     "CONNECTIONS_CLOSED",
     "CONNECTIONS_LIMIT",
@@ -35,6 +36,7 @@ __all__ = [
     "RECEIVED_BYTES",
     "RECOVERED_MESSAGES",
     "RECOVERIES",
+    "RECOVERY_READS",
     "SEND_QUEUE_BYTES",
     "SENT_BYTES",
     "SUBSCRIPTIONS",
@@ -114,6 +116,11 @@ COMMAND_DURATION = Histogram(
 COMMAND_ERRORS = Counter(
     "carillon_gateway_command_errors_total", "Refused client messages.", ["type", "code"]
 )
+COMMIT_PUBLICATIONS = Histogram(
+    "carillon_gateway_commit_publications",
+    "Publications of clients that were stored together, for namespaces that can do so.",
+    buckets=(1, 2, 5, 10, 20, 50, 100),
+)
 DELIVERY_LATENCY = Histogram(
     "carillon_gateway_delivery_latency_seconds",
     "From the publication's stamp to the write to the first socket.",
@@ -127,6 +134,11 @@ RECOVERED_MESSAGES = Histogram(
     "carillon_gateway_recovered_messages",
     "Publications given to one returning client.",
     buckets=(0, 1, 5, 10, 50, 100, 500, 1000),
+)
+RECOVERY_READS = Counter(
+    "carillon_gateway_recovery_reads_total",
+    "Catch-ups in a channel that had its log read, and those that shared such a read.",
+    ["result"],
 )
 HEAD_CHECKS = Counter(
     "carillon_gateway_head_checks_total", "Channels compared with the log.", ["result"]
@@ -193,5 +205,7 @@ def start_gateway_at_zero(kinds: Sequence[str]) -> None:
         HEAD_CHECKS.labels(result=result)
     for result in ("recovered", "empty", "gap"):
         RECOVERIES.labels(result=result)
+    for result in ("read", "shared"):
+        RECOVERY_READS.labels(result=result)
     for transport in (CONNECTIONS, CONNECTIONS_OPENED):
         transport.labels(transport="websocket")

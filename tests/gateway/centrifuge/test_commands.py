@@ -61,6 +61,16 @@ def test_nested_requests_are_read_too() -> None:
     assert request.subs["user:1"].offset == 5
 
 
+def test_connect_may_name_many_channels() -> None:
+    """A client that had the most of them says where it stood in each."""
+    subs = {f"chat:{n}": {"recover": True, "epoch": "e", "offset": n} for n in range(128)}
+    request = one(json.dumps({"id": 1, "connect": {"subs": subs}})).request
+    assert isinstance(request, Connect)
+    assert len(request.subs) == 128
+    subs = {f"chat:{n}": {"recover": True, "epoch": "e", "offset": n} for n in range(300)}
+    assert isinstance(one(json.dumps({"id": 1, "connect": {"subs": subs}})).request, Refused)
+
+
 def test_missing_data_differs_from_null() -> None:
     """A publication without data is a mistake, one of null is not the reader's to judge."""
     frames = (
@@ -104,6 +114,9 @@ def test_pong_is_an_empty_object() -> None:
         '{"id":1,"subscribe":null}',
         '{"id":1,"publish":{"data":{}}}',
         '{"id":1,"connect":{"data":NaN}}',
+        '{"id":0,"rpc":{"data":"\\u0000"}}',
+        '{"id":4294967296,"rpc":{"data":"\\u0000"}}',
+        '{"id":1,"dance":{"data":"\\u0000"}}',
         "[" * 60_000,
     ],
     ids=lambda frame: frame[:40],
@@ -135,8 +148,15 @@ def test_commands_before_one_that_cannot_be_read_are_given() -> None:
         '{"publish":{"channel":"a:b","data":{"a":1,"a":2}},"id":9}',
         '{"id":9,"publish":{"channel":"a:b","data":{"n":' + "1" * 60_000 + "}}}",
         '{"id":9,"publish":{"channel":"a:b","data":{'
-        + ",".join(f'"{n}":0' for n in range(1_100))
+        + ",".join(f'"{n}":0' for n in range(300))
         + "}}}",
+        '{"id":9,"publish":{"channel":"a:b","data":{"connect":"connect",'
+        + ",".join(f'"{n}":0' for n in range(300))
+        + "}}}",
+        '{"id":9,"rpc":{"method":"a.b","data":{"x":1e999}}}',
+        '{"id":9,"publish":{"channel":"a:b","data":{"x":"\\ud800"}}}',
+        '{"id":9,"publish":{"channel":"a:b","data":{"x":"\\u0000"}}}',
+        '{"id":9,"subscribe":{"channel":"a:b\\u0000"}}',
     ],
     ids=lambda frame: f"{frame[:60]}+{len(frame)}",
 )
@@ -154,7 +174,7 @@ def test_any_text_is_commands_or_unreadable(text: str) -> None:
     """Nothing else can happen."""
     with suppress(Unreadable):
         for command in read(text):
-            assert command.method in {*METHODS, "pong", ""}
+            assert command.method in {*METHODS, "pong"}
 
 
 _VALUES = st.recursive(

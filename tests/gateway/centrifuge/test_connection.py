@@ -9,12 +9,8 @@ from services.gateway.centrifuge.connection import (
     MOST_HISTORY,
     MOST_SUBSCRIPTIONS,
     Connection,
-    End,
-    Heard,
-    Say,
-    Step,
-    Work,
 )
+from services.gateway.centrifuge.steps import End, Heard, Say, Step, Work
 from services.gateway.closecodes import CloseCode
 from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
 
@@ -156,12 +152,27 @@ def test_history_is_capped(talk: Talk, asked: int, given: int) -> None:
     assert step.request.limit == given  # type: ignore[attr-defined]
 
 
-def test_flooding_ends_it(talk: Talk) -> None:
-    """First errors that say to wait, then the end of who does not."""
-    message = {"id": 5, "publish": {"channel": "chat:a", "data": {}}}
-    steps = [step for _ in range(40) for step in talk.say(*[message] * 10, seconds=0.1)]
+@pytest.mark.parametrize(
+    ("command", "burst"),
+    [
+        ({"publish": {"channel": "chat:a", "data": {}}}, 40),
+        ({"rpc": {"method": "a.b"}}, 40),
+        ({"unsubscribe": {"channel": "chat:a"}}, 256),
+        ({"presence": {"channel": "chat:a"}}, 256),
+        ({"history": {"channel": "chat:a"}}, 256),
+        ({"refresh": {"token": "t"}}, 256),
+        ({"sub_refresh": {"channel": "chat:a", "token": "t"}}, 256),
+    ],
+    ids=str,
+)
+def test_flooding_ends_it(talk: Talk, command: dict[str, object], burst: int) -> None:
+    """First errors that say to wait, then the end of who does not, whatever it asks for."""
+    steps = [
+        step for _ in range(60) for step in talk.say(*[{"id": 5, **command}] * 60, seconds=0.1)
+    ]
     kinds = [type(step) for step in steps]
-    assert kinds[:40] == [Work] * 40
+    assert kinds[:burst] == [Work] * burst
+    assert talk.rules.rest > 0
     answers = [json.loads(step.text)["error"] for step in steps if isinstance(step, Say)]
     assert {(each["code"], each["temporary"]) for each in answers} == {(111, True)}
     assert steps[-1] == End(CloseCode.TOO_MANY_REQUESTS)
@@ -186,3 +197,20 @@ def test_connect_with_channels_that_are_not_there() -> None:
     assert Talk().say({"id": 1, "connect": {"subs": {"other:a": {}}}}) == [BAD]
     many = {f"chat:{n}": {} for n in range(MOST_SUBSCRIPTIONS + 1)}
     assert Talk().say({"id": 1, "connect": {"subs": many}}) == [End(CloseCode.CHANNEL_LIMIT)]
+
+
+def test_private_channel_needs_a_token() -> None:
+    """To subscribe; all else is for those who have."""
+    rules = Talk()
+    rules.rules = Connection(0.0, lambda channel: None)
+    talk = rules.connected()
+    assert talk.error(subscribe={"channel": "$chat:a"}) == 103
+    for command in (
+        {"publish": {"channel": "$chat:a", "data": {}}},
+        {"history": {"channel": "$chat:a"}},
+    ):
+        assert talk.error(**command) == 103
+    (step,) = talk.say({"id": 3, "subscribe": {"channel": "$chat:a", "token": "t"}})
+    assert isinstance(step, Work)
+    (step,) = talk.say({"id": 4, "publish": {"channel": "$chat:a", "data": {}}})
+    assert isinstance(step, Work)

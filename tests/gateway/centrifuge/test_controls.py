@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 
+import pytest
 from django.conf import settings
 from django.test import Client
 
+from services.gateway.centrifuge import expiry
 from services.gateway.runtime import Gateway
-from shared.accounts.keys import digest_of
 from shared.accounts.models import User
 from shared.chat.actions import (
     do_add_member,
@@ -16,7 +19,16 @@ from shared.chat.actions import (
 )
 from shared.chat.models import ChatRoom
 from shared.realtime.actions import do_control
-from shared.realtime.controls import Disconnect, Refresh, Since, Subscribe, Unsubscribe
+from shared.realtime.controls import (
+    Disconnect,
+    Override,
+    Refresh,
+    Since,
+    Subscribe,
+    Unsubscribe,
+)
+from shared.realtime.publish import Draft, publish_many
+from shared.tokens.grants import Origin
 from shared.tokens.signing import sign_connection
 from tests.gateway.centrifuge.peer import CentrifugePeer
 from tests.gateway.peer import Peer
@@ -137,7 +149,7 @@ async def test_signing_out(
 
     here, key = await gateway.database.run(browser)
     _, other_key = await gateway.database.run(browser)
-    token = sign_connection(alice.pk, 60, meta={"session": digest_of(key)})
+    token = sign_connection(alice.pk, 60, origin=Origin(session_key=key))
     cookie, other = (f"{settings.SESSION_COOKIE_NAME}={each}" for each in (key, other_key))
     async with (
         CentrifugePeer(cookie) as one,
@@ -168,3 +180,73 @@ async def test_new_password(gateway: Gateway, alice: User, bob: User, cookie_of:
         await again.send(again.command("connect"))
         assert (await again.closed())[0] == 3501
         assert "history" in await his.ask("history", channel=f"user:{bob.pk}")
+
+
+async def test_refresh_says_who_it_is(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
+) -> None:
+    """Others are told so from now on, wherever the client is shown already."""
+    async with CentrifugePeer(cookie_of(alice)) as hers, CentrifugePeer(cookie_of(bob)) as his:
+        for peer in (hers, his):
+            await peer.ask("subscribe", channel=CHANNEL, join_leave=True)
+        control = Refresh(user=str(alice.pk), info={"name": "Al"})
+        await gateway.database.run(do_control, control)
+        assert await hers.push() == {"refresh": {}}
+        answer = await his.ask("presence", channel=CHANNEL)
+        found = answer["presence"]["presence"]
+        assert found[hers.welcome["client"]]["conn_info"] == {"name": "Al"}
+        assert found[his.welcome["client"]]["conn_info"] == {"username": "bob"}
+        # It had come before, and has not come again.
+        assert [(await his.change())["join"]["info"]["user"] for _ in range(2)] == [
+            str(user.pk) for user in (alice, bob)
+        ]
+        await his.ask("unsubscribe", channel=CHANNEL)
+        assert his.changes == []
+
+
+async def test_what_a_server_made_ends(
+    gateway: Gateway,
+    alice: User,
+    lobby: ChatRoom,
+    cookie_of: CookieOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No library renews it, so the connection ends with it, and comes back without."""
+    monkeypatch.setattr(expiry, "LATE_SECONDS", 0.0)
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        control = Subscribe(user=str(alice.pk), channel=CHANNEL, expire_at=int(time.time()) + 1)
+        await gateway.database.run(do_control, control)
+        assert (await peer.push())["channel"] == CHANNEL
+        assert await peer.closed() == (3006, "subscription expired")
+
+
+async def test_much_was_missed(
+    gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf
+) -> None:
+    """It comes in order, and in few frames."""
+    drafts = [Draft(CHANNEL, {"n": number}) for number in range(100)]
+    await gateway.database.run(publish_many, drafts)
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        control = Subscribe(user=str(alice.pk), channel=CHANNEL, recover_since=Since(offset=0))
+        await gateway.database.run(do_control, control)
+        frames = [await peer.communicator.receive_from(10) for _ in range(7)]
+        first, *rest = (json.loads(each)["push"] for each in "\n".join(frames).split("\n"))
+        assert "subscribe" in first
+        assert [each["pub"]["offset"] for each in rest] == list(range(1, 101))
+
+
+async def test_nothing_is_given_that_a_namespace_does_not_have(
+    gateway: Gateway, alice: User, cookie_of: CookieOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No gateway keeps who is there; that an override wants it is in the log, once."""
+    wanted = Override(presence=True, join_leave=True)
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        for topic in "xy":
+            channel = f"poll:{topic}"
+            control = Subscribe(user=str(alice.pk), channel=channel, override=wanted)
+            await gateway.database.run(do_control, control)
+            assert (await peer.push())["channel"] == channel
+            assert await peer.error("presence", channel=channel) == 108
+    said = [each.getMessage() for each in caplog.records if "override" in each.getMessage()]
+    assert len(said) == 2
+    assert all("'poll'" in each for each in said)

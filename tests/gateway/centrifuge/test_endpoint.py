@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 from django.test import Client
+from prometheus_client import REGISTRY
 
 from services.gateway.runtime import Gateway
 from shared.accounts.actions import do_ban
@@ -13,8 +16,11 @@ from shared.accounts.models import User
 from shared.chat.actions import do_add_member, do_create_room, do_send_message
 from shared.chat.models import ChatRoom, Message
 from shared.realtime import deployment
+from shared.tokens.signing import sign_connection, sign_subscription
+from tests.gateway.centrifuge.gate import Gate
 from tests.gateway.centrifuge.peer import PATH, CentrifugePeer
-from tests.gateway.peer import eventually, served
+from tests.gateway.peer import served
+from tests.team.namespaces import TickNamespace
 
 type CookieOf = Callable[[User], str]
 
@@ -44,7 +50,6 @@ async def test_nobody_is_turned_away(gateway: Gateway) -> None:
     await peer.opens()
     await peer.send(peer.command("connect"))
     assert await peer.closed() == (3501, "bad request")
-    assert peer.was_told
 
 
 async def test_cookie_without_an_origin_counts_not(
@@ -260,7 +265,6 @@ async def test_what_is_no_command_ends_the_connection(
     async with CentrifugePeer(cookie_of(alice)) as peer:
         await peer.send(frame)
         assert await peer.closed() == (3501, "bad request")
-        assert peer.was_told
 
 
 async def test_binary_frame(gateway: Gateway, alice: User, cookie_of: CookieOf) -> None:
@@ -298,7 +302,8 @@ async def test_restored_database(
         await gateway.database.run(deployment.renew)
         live = gateway.repair.hub.get(CHANNEL)
         assert live is not None
-        await gateway.repair.level(live)
+        assert live.position is not None
+        await gateway.repair.level(live, live.position)
         push = await peer.push()
         assert push["channel"] == CHANNEL
         assert push["unsubscribe"] == {"code": 2500, "reason": "insufficient state"}
@@ -319,7 +324,8 @@ async def test_own_channel_of_a_restored_database(
         await gateway.database.run(deployment.renew)
         live = gateway.repair.hub.get(f"user:{alice.pk}")
         assert live is not None
-        await gateway.repair.level(live)
+        assert live.position is not None
+        await gateway.repair.level(live, live.position)
         assert (await peer.closed())[0] == 3010
 
 
@@ -333,8 +339,12 @@ async def test_presence_is_who_is_there(
         names = [peer.welcome["client"] for peer in (hers, his)]
         came = [(await hers.change())["join"]["info"] for _ in names]
         people = {
-            names[0]: {"user": str(alice.pk), "client": names[0]},
-            names[1]: {"user": str(bob.pk), "client": names[1]},
+            name: {
+                "user": str(user.pk),
+                "client": name,
+                "conn_info": {"username": user.username},
+            }
+            for name, user in zip(names, (alice, bob), strict=True)
         }
         assert {each["client"]: each for each in came} == people
         answer = await his.ask("presence", channel=CHANNEL)
@@ -367,14 +377,170 @@ async def test_message_sent_again_is_stored_once(
     assert await gateway.database.run(Message.objects.count) == 1
 
 
-async def test_nothing_stays_of_a_client_that_vanishes(
+async def test_messages_are_stored_as_publications_are(
     gateway: Gateway, alice: User, lobby: ChatRoom, cookie_of: CookieOf
 ) -> None:
-    """Also while it subscribes."""
+    """By `chat.send`, too, they go through the gateway's commits, which it hears at once."""
+    metric = "carillon_gateway_commit_publications_sum"
     async with CentrifugePeer(cookie_of(alice)) as peer:
-        await peer.send(peer.command("subscribe", channel=CHANNEL))
-        await asyncio.sleep(0)
-    await eventually(lambda: served(gateway) == set())
+        before = REGISTRY.get_sample_value(metric) or 0
+        for number in range(3):
+            data = {"room": "lobby", "message": "hi", "client_id": f"m-{number}"}
+            await peer.ask("rpc", method="chat.send", data=data)
+        assert REGISTRY.get_sample_value(metric) == before + 3
+        for room in ("nowhere", "lobby ", "x" * 1000):
+            assert await peer.error("rpc", method="chat.send", data={**data, "room": room}) == 103
+
+
+async def test_channels_that_a_server_made_come_back(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf
+) -> None:
+    """Those that the client may hear, each by itself; the others are missing in the answer."""
+    await gateway.database.run(do_create_room, alice, "backroom", True)
+    for number in range(3):
+        await gateway.database.run(do_send_message, alice, "lobby", f"m{number}")
+    place = {"recover": True, "offset": 1}
+    subs = {CHANNEL: place, "chat:backroom": place, "$chat:x": place, "tick:game": place}
+    async with CentrifugePeer(cookie_of(bob), connect={"subs": subs}) as peer:
+        found = peer.welcome["subs"]
+        own = {f"user:{bob.pk}", "announcements:all"}
+        assert set(found) == {*own, CHANNEL, "tick:game"}
+        assert (found[CHANNEL]["recovered"], found[CHANNEL]["offset"]) == (True, 1)
+        assert texts(found[CHANNEL]["publications"]) == ["m1", "m2"]
+        assert found["tick:game"] == {"was_recovering": True}
+        await gateway.database.run(do_send_message, alice, "lobby", "m3")
+        assert (await peer.publication())["offset"] == 4
+        assert await peer.error("subscribe", channel=CHANNEL) == 105
+        assert "subscribe" in await peer.ask("subscribe", channel="poll:x")
+    assert served(gateway) == set()
+
+
+async def test_too_many_channels_come_back(
+    gateway: Gateway, alice: User, cookie_of: CookieOf
+) -> None:
+    """Its own count, too."""
+    peer = CentrifugePeer(cookie_of(alice))
+    await peer.opens()
+    subs: dict[str, object] = {f"tick:{number}": {} for number in range(127)}
+    await peer.send(peer.command("connect", subs=subs))
+    assert await peer.closed() == (3505, "channel limit")
+    subs = {f"tick:{number}": {} for number in range(126)}
+    async with CentrifugePeer(cookie_of(alice), connect={"subs": subs}) as other:
+        assert len(other.welcome["subs"]) == 128
+        assert await other.error("subscribe", channel="tick:one-more") == 106
+
+
+async def test_nothing_can_be_recovered_where_nothing_is_kept(
+    gateway: Gateway, alice: User, cookie_of: CookieOf
+) -> None:
+    """A client that was away hears so, or gets error 112 where it wishes that."""
+    wish = {"channel": "tick:game", "recover": True, "epoch": "x", "offset": 5}
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        assert await peer.error("subscribe", **wish, flag=2) == 112
+        answer = await peer.ask("subscribe", **wish)
+        assert answer["subscribe"] == {"was_recovering": True}
+
+
+@pytest.mark.parametrize("how", ["token", "subs"])
+async def test_mistake_of_a_hook_while_connecting(
+    gateway: Gateway,
+    alice: User,
+    cookie_of: CookieOf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    """The client is to try again; the mistake is in the log."""
+
+    def fail(self: object, user: User, channel: str) -> bool:
+        raise ValueError("oops")
+
+    monkeypatch.setattr(TickNamespace, "can_subscribe", fail)
+    wishes: dict[str, object] = {"subs": {"tick:game": {}}}
+    if how == "token":
+        wishes = {"token": sign_connection(alice.pk, 60, channels=["tick:game"])}
+    peer = CentrifugePeer(cookie_of(alice))
+    await peer.opens()
+    answer = await peer.ask("connect", **wishes)
+    assert (answer["error"]["code"], answer["error"]["temporary"]) == (100, True)
+    assert (await peer.closed())[0] == 3000
+    assert served(gateway) == set()
+    assert [each.exc_info[0] for each in caplog.records if each.exc_info] == [ValueError]
+
+
+@pytest.mark.parametrize("when", ["connecting", "subscribing", "subscribed"])
+async def test_nothing_stays_of_a_client_that_vanishes(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, cookie_of: CookieOf, when: str
+) -> None:
+    """Whatever it was about to do; what its tokens allowed it does not stay, either."""
+    token = sign_connection(alice.pk, 60)
+    peer = CentrifugePeer()
+    await peer.opens()
+    if when == "connecting":
+        gate = Gate(gateway)
+        await peer.send(peer.command("connect", token=token))
+        await gate.reached.wait()
+    else:
+        await peer.ask("connect", token=token)
+        gate = Gate(gateway)
+        guest = sign_subscription(alice.pk, CHANNEL, 60)
+        await peer.send(peer.command("subscribe", channel=CHANNEL, token=guest))
+        await gate.reached.wait()
+        if when == "subscribed":
+            gate.open.set()
+            await peer.reply(2)
+    there = [ref(each) for each in gateway.revocations.of(alice.pk)]
+    assert len(there) == 1
+    peer.communicator.future.cancel()
+    await asyncio.wait({peer.communicator.future})
+    assert served(gateway) == set()
+    assert gateway.revocations.count(alice.pk) == 0
+    del peer, gate
+    # A timer of its tokens' end, say, would keep it for as long as they are good.
+    assert eventually_forgotten(there)
+    async with CentrifugePeer(cookie_of(bob)) as his:
+        answer = await his.ask("presence_stats", channel=CHANNEL)
+        assert answer["presence_stats"] == {"num_clients": 0, "num_users": 0}
+
+
+def eventually_forgotten(there: list[ref[Any]]) -> bool:
+    gc.collect()
+    return [each() for each in there] == [None] * len(there)
+
+
+def unsubscribes() -> float:
+    """How many of these commands have been looked at."""
+    labels = {"kind": "centrifuge", "type": "unsubscribe"}
+    return REGISTRY.get_sample_value("carillon_gateway_messages_received_total", labels) or 0.0
+
+
+async def test_flood_of_commands(
+    gateway: Gateway, alice: User, bob: User, cookie_of: CookieOf
+) -> None:
+    """Who does not wait is closed with 3013, whatever the commands; others have their turns."""
+    most_at_once = 0.0
+
+    async def another() -> None:
+        nonlocal most_at_once
+        judged = unsubscribes()
+        while True:
+            await asyncio.sleep(0)
+            before, judged = judged, unsubscribes()
+            most_at_once = max(most_at_once, judged - before)
+
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        other = asyncio.create_task(another())
+        line = '{"id":9,"unsubscribe":{"channel":"tick:x"}}'
+        await peer.send("\n".join([line] * 250))
+        for _ in range(250):
+            assert (await peer.receive())["unsubscribe"] == {}
+        other.cancel()
+        assert 0 < most_at_once <= 50
+        closing = asyncio.create_task(peer.closed())
+        while not closing.done():
+            await peer.send("\n".join([line] * 500))
+            await asyncio.sleep(0.1)
+        assert await closing == (3013, "too many requests")
 
 
 def test_pages_do_not_answer_there(client: Client) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.gateway.caughtup import CaughtUp
 from services.gateway.centrifuge import replies
+from services.gateway.missed import Missed, Page
 from shared.broker.wire import Published
 from shared.realtime.positions import Position
 
@@ -27,7 +28,7 @@ def test_zero_values_are_left_out() -> None:
 
 def test_recovered_subscription_begins_where_its_client_stood() -> None:
     """It comes to the head by handling what it missed."""
-    caught_up = CaughtUp(Position("e-1", 5), [published(6), published(7)])
+    caught_up = CaughtUp(Position("e-1", 5), Missed(Page([published(6), published(7)]), 0, 2))
     text = replies.subscription(caught_up, has_history=True, recover=True)
     assert json.loads(text) == {
         "recoverable": True,
@@ -95,3 +96,14 @@ def test_frames_hold_all_messages_in_order(messages: list[str]) -> None:
     joined = replies.frames(messages)
     assert [each for frame in joined for each in frame.split("\n")] == messages
     assert all(frame.count("\n") < 16 for frame in joined)
+
+
+def test_publication_says_who_said_it() -> None:
+    """Where that is known, beside its data, as it is told of clients elsewhere."""
+    said = Published("tick:x", "", 0, "{}", 0.0, '{"user":"7","client":"c"}')
+    assert json.loads(replies.publication(said)) == {
+        "push": {
+            "channel": "tick:x",
+            "pub": {"data": {}, "info": {"user": "7", "client": "c"}},
+        }
+    }

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
 
 from services.gateway.centrifuge import expiry
 from services.gateway.runtime import Gateway
@@ -13,10 +14,12 @@ from shared.chat.actions import do_add_member, do_create_room, do_remove_member
 from shared.chat.models import ChatRoom
 from shared.tokens.signing import sign_connection, sign_subscription
 from tests.gateway.centrifuge.peer import CentrifugePeer
+from tests.shared.tokens import makers
 
 type CookieOf = Callable[[User], str]
 
 CHANNEL = "chat:lobby"
+TOLD = {"force_push_join_leave": {"value": True}}
 
 
 def with_token(token: str) -> CentrifugePeer:
@@ -97,6 +100,64 @@ async def test_token_brings_nobody_into_a_room_that_they_have_left(
         assert await peer.error("subscribe", **wish) == 103
 
 
+async def test_another_servers_token_is_a_permission(
+    gateway: Gateway, bob: User, backroom: ChatRoom, settings: LazySettings
+) -> None:
+    """Who is let into a room of others reads there, too, for as long as they hear it."""
+    settings.CARILLON_TOKEN_SECRETS = [makers.SECRET]
+    soon, channel = int(time.time()) + 60, backroom.channel
+    token = makers.token(sub=str(bob.pk), exp=soon, channel=channel)
+    async with with_token(sign_connection(bob.pk, 60)) as peer:
+        methods = ("history", "presence", "presence_stats")
+        for method in methods:
+            assert await peer.error(method, channel=channel) == 103
+        assert "subscribe" in await peer.ask("subscribe", channel=channel, token=token)
+        for method in methods:
+            assert method in await peer.ask(method, channel=channel)
+        await peer.ask("unsubscribe", channel=channel)
+        assert await peer.error("history", channel=channel) == 103
+
+
+async def test_what_a_token_says_of_its_channels(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, settings: LazySettings
+) -> None:
+    """What the client is given with each, and what others are told of it there, if anything."""
+    settings.CARILLON_TOKEN_SECRETS = [makers.SECRET]
+    soon = int(time.time()) + 60
+    options = {"info": {"role": "host"}, "data": {"seat": 7}, "override": TOLD}
+    hers = makers.token(sub=str(alice.pk), exp=soon, subs={CHANNEL: options})
+    options = {"override": {**TOLD, "presence": {"value": False}}}
+    his = makers.token(sub=str(bob.pk), exp=soon, subs={CHANNEL: options})
+    async with with_token(his) as two, with_token(hers) as one:
+        subscription = one.welcome["subs"][CHANNEL]
+        assert (subscription["data"], subscription["positioned"]) == ({"seat": 7}, True)
+        shown = (await two.change())["join"]["info"]
+        assert (shown["user"], shown["chan_info"]) == (str(alice.pk), {"role": "host"})
+        found = (await two.ask("presence", channel=CHANNEL))["presence"]["presence"]
+        assert set(found) == {one.welcome["client"]}
+
+
+async def test_a_token_may_keep_joins_away(
+    gateway: Gateway, alice: User, bob: User, lobby: ChatRoom, settings: LazySettings
+) -> None:
+    """Also from a client that asks for them; and nobody is told of one that is not shown."""
+    settings.CARILLON_TOKEN_SECRETS = [makers.SECRET]
+    soon = int(time.time()) + 60
+    override = {"join_leave": {"value": False}, "presence": {"value": False}}
+    token = makers.token(sub=str(alice.pk), exp=soon, channel=CHANNEL, override=override)
+    async with with_token(sign_connection(alice.pk, 60)) as hers:
+        await hers.ask("subscribe", channel=CHANNEL, token=token, join_leave=True)
+        async with with_token(sign_connection(bob.pk, 60)) as his:
+            await his.ask("subscribe", channel=CHANNEL, join_leave=True)
+            assert (await his.change())["join"]["info"]["user"] == str(bob.pk)
+            found = (await his.ask("presence", channel=CHANNEL))["presence"]["presence"]
+            assert set(found) == {his.welcome["client"]}
+            await his.ask("publish", channel=CHANNEL, data={"message": "hi"})
+            # His join, told to all in one step, would have come before it.
+            await hers.publication()
+            assert hers.changes == []
+
+
 async def test_refresh_moves_the_end(
     gateway: Gateway, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,9 +168,15 @@ async def test_refresh_moves_the_end(
         assert answer["client"] == peer.welcome["client"]
         assert answer["expires"] is True
         assert 595 <= answer["ttl"] <= 600
-        old = sign_connection(alice.pk, 60, now=time.time() - 3_600)
-        assert await peer.error("refresh", token=old) == 109
         await peer.ask("refresh", token=sign_connection(alice.pk, 1))
+        assert await peer.closed() == (3005, "connection expired")
+
+
+async def test_refresh_with_an_expired_token(gateway: Gateway, alice: User) -> None:
+    """The client's library comes back with another; an error would be the end for it."""
+    async with with_token(sign_connection(alice.pk, 60)) as peer:
+        old = sign_connection(alice.pk, 60, now=time.time() - 3_600)
+        await peer.send(peer.command("refresh", token=old))
         assert await peer.closed() == (3005, "connection expired")
 
 
@@ -156,6 +223,9 @@ async def test_subscription_ends_with_its_token(
         answer = (await peer.ask("sub_refresh", channel=CHANNEL, token=again))["sub_refresh"]
         assert 595 <= answer["ttl"] <= 600
         assert await peer.error("sub_refresh", channel=CHANNEL) == 107
+        old = sign_subscription(alice.pk, CHANNEL, 60, now=time.time() - 3_600)
+        answer = await peer.ask("sub_refresh", channel=CHANNEL, token=old)
+        assert answer["error"] == {"code": 109, "message": "token expired", "temporary": True}
         short = sign_subscription(alice.pk, CHANNEL, 1)
         await peer.ask("sub_refresh", channel=CHANNEL, token=short)
         push = await peer.push()

@@ -23,6 +23,7 @@ the last one. SIGTERM drains it; the second one ends it at once, the third witho
     /scope                     sends what it was told of its client
     /words                     has a ping and a farewell of its own: {} and 3001; answers a {} with
                                whether it was asked for
+    /busy                      has a ping of its own that {} answers, and is busy for ever
     /hub/<group>               joins the group; see _Hub for its commands
     /stats                     answers each message with what it has counted
 """
@@ -181,6 +182,13 @@ class Application:
         while (await receive())["type"] == "websocket.receive":
             text = "asked" if wire.take_pong() else "not asked"
             await send({"type": "websocket.send", "text": text})
+
+    async def serve_busy(
+        self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
+    ) -> None:
+        wire = scope["extensions"][EXTENSION]["wire"]
+        wire.ping_message, wire.pong_message = text_frame(b"{}"), b"{}"
+        await self.serve_hang(scope, receive, send, query)
 
     async def serve_late(
         self, scope: dict[str, Any], receive: Receive, send: Send, query: dict[str, str]
@@ -350,6 +358,11 @@ class _Hub:
             case "catch-up":
                 count, text = rest.split(" ", 1)
                 self.outbox.send_catch_up([f"{text} {number}" for number in range(int(count))])
+            case "pages":
+                count, size = map(int, rest.split())
+                for number in range(count):
+                    await self.outbox.wait_for_room()
+                    self.outbox.send_catch_up([f"{number} {'p' * size}"])
             case "join":
                 self._join(rest)
             case "leave":

@@ -159,6 +159,25 @@ def test_ping_in_the_words_of_a_protocol(serve: Callable[..., Child]) -> None:
         assert got.code == 3012
 
 
+def test_pong_that_waits_for_nothing(serve: Callable[..., Child]) -> None:
+    """It is heard as it arrives, however long the application takes for what came before it."""
+    server = serve("--ping-seconds", "0.2", "--pong-seconds", "0.4")
+    with server.open("/busy") as client:
+        client.send("this takes long")
+        pings = 0
+        # Had the first not been heard, it would be the only one.
+        while pings < 4:
+            got = client.read_frame()
+            assert got.opcode in (TEXT, PING)
+            if got.opcode == TEXT:
+                assert got.payload == b"{}"
+                client.send("{}")
+                pings += 1
+        while (got := client.read_frame()).opcode != CLOSE:
+            pass
+        assert got.code == 3012
+
+
 def test_silent_client_that_never_pongs(serve: Callable[..., Child]) -> None:
     """One that is gone without a word is noticed the same way, and its application is told."""
     server = serve("--ping-seconds", "0.3", "--pong-seconds", "0.5")

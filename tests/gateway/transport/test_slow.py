@@ -124,6 +124,20 @@ def test_catch_up_to_a_slow_reader(server: Child) -> None:
     _close(server, "late", [*others, late])
 
 
+def test_pages_for_a_slow_reader(server: Child) -> None:
+    """Where each waits for room, one is on its way, however many are wanted; all of them arrive."""
+    (late,) = _open(server, "pages", 1, receive_buffer=16 * 1024)
+    before = server.stats()
+    pages, size = 80, 512 * 1024
+    late.say(f"pages {pages} {size}")
+    read_all([late], lambda: bool(late.texts))
+    assert server.stats()["rss"] - before["rss"] < _MOST_GROWTH
+    read_all([late], lambda: len(late.texts) == pages)
+    assert [len(text) - size for text in late.texts] == [2] * 10 + [3] * (pages - 10)
+    assert late.code is None
+    _close(server, "pages", [late])
+
+
 def test_others_stay_in_time_when_many_stop(server: Child) -> None:
     """Half of a group stops; the other half gets everything, and the first half its 3008."""
     others = _open(server, "half", _OTHERS)

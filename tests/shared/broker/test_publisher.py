@@ -141,6 +141,15 @@ def test_full_queue(publisher: Publisher, cable: Cable, ear: Ear) -> None:
     assert dropped("queue_full") == before + 2_000
 
 
+def test_more_than_the_queue_holds(publisher: Publisher, ear: Ear) -> None:
+    """What comes at once is told whole by a publisher that has nothing else to tell."""
+    before = dropped("queue_full")
+    publisher.put(make(1, 12_000))
+    ear.hear(lambda: len(ear.offsets) >= 12_000)
+    assert ear.offsets == list(range(1, 12_001))
+    assert dropped("queue_full") == before
+
+
 def test_vhost_refused(rabbitmq: RabbitMQ) -> None:
     """A broker that turns us away is a counted failure like any other, not a dead thread."""
     url = rabbitmq.urls["web"].replace("web:", "web:wrong", 1)

@@ -28,6 +28,7 @@ PUBLISHED = st.builds(
     offset=st.integers(0, 2**63 - 1),
     data=st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
     time=st.floats(0, 2**32),
+    info=st.sampled_from(["", '{"user":"7","client":"c"}']),
 )
 
 

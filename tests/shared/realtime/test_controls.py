@@ -28,6 +28,9 @@ from shared.realtime.namespaces import namespace_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NUMBERS = st.integers(0, 2**53 - 1)
+REASONS = st.text(
+    st.characters(exclude_categories=["Cs"], min_codepoint=ord("a")), min_size=1, max_size=40
+).filter(lambda reason: len(reason.encode()) <= 123 and reason not in ("true", "false", "null"))
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -40,10 +43,10 @@ CONTROLS_OF_ALL_KINDS = st.one_of(
         Disconnect,
         **WHOM,
         code=st.integers(3000, 4999),
-        reason=TEXTS,
+        reason=REASONS,
         whitelist=st.lists(TEXTS, max_size=3),
     ),
-    st.builds(Unsubscribe, **WHOM, channel=TEXTS, code=st.integers(2000, 2999), reason=TEXTS),
+    st.builds(Unsubscribe, **WHOM, channel=TEXTS, code=st.integers(2000, 2999), reason=REASONS),
     st.builds(
         Subscribe,
         **WHOM,
@@ -79,6 +82,10 @@ def test_there_and_back(control: Control) -> None:
         '{"type": "disconnect", "user": "7"}',
         '{"type": "disconnect", "user": 7, "code": 3503, "reason": "x"}',
         '{"type": "unsubscribe", "user": "7", "code": 2000, "reason": "x"}',
+        '{"type": "disconnect", "user": "7", "code": 2999, "reason": "x"}',
+        '{"type": "disconnect", "user": "7", "code": 5000, "reason": "x"}',
+        '{"type": "disconnect", "user": "7", "code": 3503, "reason": ""}',
+        '{"type": "unsubscribe", "user": "7", "channel": "x:y", "code": 3000, "reason": "x"}',
         '{"type": "refresh"}',
         '{"type": "refresh", "user": "7", "expired": 1}',
         "[" * 100_000,
@@ -90,6 +97,48 @@ def test_what_is_no_control(text: str) -> None:
         decode(text)
     with pytest.raises(MalformedControl):
         decode(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        ('{"type": "dance", "user": "7", "tempo": 120}', "7"),
+        ('{"type": "disconnect", "user": "", "code": 1, "reason": "x"}', ""),
+        ('{"type": "dance"}', None),
+        ('{"type": "dance", "user": 7}', None),
+        ("[", None),
+    ],
+)
+def test_whom_a_control_is_about_that_is_not_understood(text: str, user: str | None) -> None:
+    """As far as that can be read: a gateway has to do something about it."""
+    with pytest.raises(MalformedControl) as caught:
+        decode(text)
+    assert caught.value.user == user
+
+
+@pytest.mark.parametrize("reason", ["", "é" * 62, "42", "null", '"bye"', "[]"])
+def test_reason_that_no_client_may_be_told(reason: str) -> None:
+    """Whoever makes the control learns of it, not the gateways."""
+    with pytest.raises(MalformedControl, match="reason"):
+        Disconnect(user="7", code=3503, reason=reason)
+    with pytest.raises(MalformedControl, match="reason"):
+        Unsubscribe(user="7", channel="x:y", code=2000, reason=reason)
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        Disconnect(user="7", code=2000, reason="x"),
+        Disconnect(user="7", code=5000, reason="x"),
+        Unsubscribe(user="7", channel="x:y", code=3000, reason="x"),
+        Refresh(user=7),  # type: ignore[arg-type]
+    ],
+)
+def test_control_that_gateways_would_not_understand(db: None, control: Control) -> None:
+    """It is refused where it is published."""
+    with pytest.raises(MalformedControl):
+        do_control(control)
+    assert history(CONTROLS).publications == []
 
 
 def test_whom_a_control_meets() -> None:

@@ -6,7 +6,15 @@ from django.db import OperationalError
 
 from shared.realtime import namespaces
 from shared.realtime.exceptions import ErrorCode, InvalidChannel, Refused, UnknownNamespace
-from shared.realtime.namespaces import Namespace, namespace_of, register, topic_of
+from shared.realtime.namespaces import (
+    Namespace,
+    Outcome,
+    namespace_for_clients,
+    namespace_of,
+    publishes_together,
+    register,
+    topic_of,
+)
 
 
 def make(called: str) -> type[Namespace]:
@@ -122,3 +130,38 @@ def test_database_that_is_away_is_nobodys_fault() -> None:
 
     with pytest.raises(OperationalError):
         Away().can_subscribe_each([(AnonymousUser(), "away:a")])
+
+
+@pytest.mark.parametrize("channel", ["hidden:x", "$hidden:x", "hidden:x#7"])
+def test_namespace_that_is_not_for_clients(channel: str) -> None:
+    """For whoever is outside it is not there, whatever the rest of the name; servers have it."""
+
+    @register
+    class Hidden(Namespace):
+        name = "hidden"
+        for_clients = False
+
+    with pytest.raises(UnknownNamespace, match="'hidden'"):
+        namespace_for_clients(channel)
+    assert type(namespace_of(channel)) is Hidden
+    assert namespace_for_clients("notes:x") is namespace_of("notes:x")
+
+
+@pytest.mark.parametrize("channel", ["controls:all", "revocations:all", "presence:x"])
+def test_channels_of_the_servers_own(channel: str) -> None:
+    """Sessions' digests and everybody's coming and going are among what is said there."""
+    with pytest.raises(UnknownNamespace):
+        namespace_for_clients(channel)
+
+
+def test_who_can_store_many_at_once() -> None:
+    """Whoever says how, and nobody has to say so twice."""
+
+    class Together(Namespace):
+        name = "together"
+
+        def on_publish_each(self, wanted: object) -> list[Outcome | Refused]:
+            return []
+
+    assert publishes_together(Together())
+    assert not publishes_together(Namespace())

@@ -241,6 +241,16 @@ def test_fan_out(rings: list[list[Published]]) -> None:
         assert json.loads(read.data) == json.loads(each.data)
 
 
+def test_fan_out_to_channels_of_some_users(rings: list[list[Published]]) -> None:
+    """Names may hold commas, which part nothing."""
+    Thin.rows = {1: {"a": 1}, 2: {"a": 1}}
+    topics = {"x#7,12": 1, "x#7": 2}
+    addressed = [Addressed(topic, ref, {"id": ref}, 0) for topic, ref in topics.items()]
+    publish_fan_out("thin", [{"a": 1}], addressed)
+    for topic in topics:
+        assert [each.offset for each in history(f"thin:{topic}").publications] == [1]
+
+
 def test_fan_out_refused(rings: list[list[Published]]) -> None:
     """Nobody is nothing; channels without rules and data that is none are refused as a whole."""
     publish_fan_out("thin", [{"a": 1}], [])

@@ -12,7 +12,13 @@ from pytest_django import Settings
 
 from shared.tokens.configuration import own_secret
 from shared.tokens.exceptions import Fault, InvalidToken, TokenExpired
-from shared.tokens.grants import ConnectionToken, SubscriptionOptions, SubscriptionToken
+from shared.tokens.grants import (
+    ConnectionToken,
+    Origin,
+    SubscriptionOptions,
+    SubscriptionToken,
+)
+from shared.tokens.signatures import signed
 from shared.tokens.signing import sign_connection, sign_subscription
 from shared.tokens.verification import verify_connection, verify_subscription
 from tests.shared.tokens.makers import NOW, hs, token
@@ -29,7 +35,7 @@ def test_a_connection() -> None:
     made = sign_connection(7, 60, now=NOW)
     assert claims_of(made) == {"sub": "7", "iat": NOW, "exp": NOW + 60}
     found = verify_connection(made, NOW)
-    assert found == ConnectionToken(user="7", expire_at=NOW + 60, issued_here=True)
+    assert found == ConnectionToken(user="7", expire_at=NOW + 60, issued_here=True, issued_at=NOW)
     with pytest.raises(TokenExpired):
         verify_connection(made, NOW + 60)
 
@@ -45,7 +51,29 @@ def test_a_connection_with_everything() -> None:
         subs={"poll:a": SubscriptionOptions()},
         meta=meta,
         issued_here=True,
+        issued_at=NOW,
     )
+
+
+@pytest.mark.parametrize("origin", [Origin(session_key="k" * 32), Origin(key=7), Origin()])
+def test_what_it_was_got_with(origin: Origin) -> None:
+    """The token knows it; the session's key is told to nobody who can read the token."""
+    made = sign_connection(7, 60, origin=origin, now=NOW)
+    assert verify_connection(made, NOW).origin == origin
+    assert "kkkk" not in json.dumps(claims_of(made))
+    assert "kkkk" not in repr(verify_connection(made, NOW))
+
+
+def test_a_session_that_we_have_not_sealed(settings: Settings) -> None:
+    """It is no token of ours, unless the secret key that sealed it is remembered."""
+    made = sign_connection(7, 60, origin=Origin(session_key="k" * 32), now=NOW)
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 50
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert verify_connection(made, NOW).origin == Origin(session_key="k" * 32)
+    forged = signed(json.dumps({"sub": "7", "origin": {"session": "x"}}).encode(), own_secret())
+    with pytest.raises(InvalidToken) as caught:
+        verify_connection(forged, NOW)
+    assert caught.value.fault is Fault.CLAIMS
 
 
 def test_nobody_in_particular() -> None:
@@ -71,7 +99,7 @@ def test_a_subscription() -> None:
 def test_the_clock() -> None:
     """Without a time it is now."""
     found = claims_of(sign_connection(7, 60))
-    assert found["exp"] - found["iat"] == 60
+    assert 59 < found["exp"] - found["iat"] <= 60
     assert found["iat"] > NOW - 10 * 365 * 86_400
 
 
