@@ -118,12 +118,14 @@ async def _kill(stack: RunningStack, number: int, room: Room, crowd: Sequence[Sd
     await asyncio.sleep(random.uniform(0.5, 2.0))
     began = time.monotonic()
     await asyncio.to_thread(stack.kill_gateway, number)
-    # From the first word on that nobody at the dead gateway can have heard there.
-    mark = (await asyncio.to_thread(room.log)).head
-    await _until(crowd, lambda client: _position(client, room) > mark)
-    seconds = time.monotonic() - began
-    await asyncio.to_thread(stack.start_gateway, number)
-    return seconds
+    try:
+        # From the first word on that nobody at the dead gateway can have heard there.
+        mark = (await asyncio.to_thread(room.log)).head
+        await _until(crowd, lambda client: _position(client, room) > mark)
+        return time.monotonic() - began
+    finally:
+        # Others use the stack, too, whatever became of these.
+        await asyncio.to_thread(stack.start_gateway, number)
 
 
 async def _until(crowd: Sequence[SdkClient], condition: Callable[[SdkClient], bool]) -> None:

@@ -135,6 +135,7 @@ def throughput(
         Figure("  p50", come.p50_ms, "ms"),
         Figure("  p99", come.p99_ms, "ms"),
         Figure("  refused", come.refused, "", at_most=0),
+        Figure("  not answered", come.sent - come.acked - come.refused, "", at_most=0),
         Figure("  disordered", come.disordered, "", at_most=0),
     ]
 
