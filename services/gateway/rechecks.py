@@ -108,7 +108,11 @@ def _standings(asked: Mapping[int, Sequence[str]]) -> dict[int, _Standing]:
             logger.error("Permission for %s could not be asked again.", channel, exc_info=answer)
         elif isinstance(answer, Refused) or not answer:
             lost[user.pk].add(channel)
-    return {pk: _Standing(user, lost[pk]) for pk, user in users.items()}
+    # Who was deactivated after they were read has lost all, and is told why.
+    losers = [pk for pk, channels in lost.items() if channels]
+    active = User.objects.filter(pk__in=losers, is_active=True).values_list("pk", flat=True)
+    gone = set(losers).difference(active)
+    return {pk: _Standing(user, lost[pk]) for pk, user in users.items() if pk not in gone}
 
 
 def _answers(wanted: Sequence[tuple[AbstractUser, str]]) -> list[bool | Exception]:

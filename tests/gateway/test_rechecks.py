@@ -220,3 +220,23 @@ async def test_mistake_in_a_hook_takes_nothing_away(
         assert (await peer.push())["channel"] == "tick:x"
         assert await peer.error("subscribe", channel=POLL) == 105
     assert f"Permission for {POLL} could not be asked again." in caplog.text
+
+
+async def test_deactivated_while_it_is_asked(
+    gateway: Gateway,
+    bob: User,
+    lobby: ChatRoom,
+    cookie_of: CookieOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who may hear nothing anymore because their account is gone is told of the account."""
+
+    def may(user: AbstractUser, channel: str) -> bool:
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        return False
+
+    async with CentrifugePeer(cookie_of(bob)) as peer:
+        await peer.ask("subscribe", channel=POLL)
+        monkeypatch.setattr(named("poll"), "can_subscribe", may)
+        await gateway.database.run(do_recheck, [bob.pk])
+        assert (await peer.closed())[0] == 4503

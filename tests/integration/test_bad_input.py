@@ -117,11 +117,11 @@ async def test_frames_that_are_refused_leave_the_connection_usable(stack: Runnin
         '{"message":5}': 107,
         '{"message":null}': 107,
         '{"message":"a","message":"b"}': 107,
+        '{"message":"a\\u0000b"}': 107,
+        '{"message":"\\ud800"}': 107,
         '{"message":""}': 400,
         '{"message":"   "}': 400,
         '{"message":"\\u200b"}': 400,
-        '{"message":"a\\u0000b"}': 400,
-        '{"message":"\\ud800"}': 400,
         json.dumps({"message": "x" * 8_001}): 400,
     }
     async with open_chat(bob, stack.url, room) as client:
