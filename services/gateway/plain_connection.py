@@ -26,6 +26,7 @@ from services.gateway.shapes import Malformed, parse
 from services.gateway.subscriber import Subscriber
 from services.gateway.transport.wire import EXTENSION
 from shared.accounts.commands import Suspended
+from shared.accounts.logins import Login
 from shared.presence.clients import ClientInfo
 from shared.realtime.controls import Control, Disconnect, Unsubscribe
 from shared.realtime.exceptions import ErrorCode, Refused
@@ -248,6 +249,12 @@ class PlainConnection:
             case Unsubscribe(channel=channel) if channel in self._subscriber.channels:
                 # It hears one channel, and is for nothing else.
                 self.end(CloseCode.PERMISSION_DENIED)
+
+    @property
+    def session_key(self) -> str:
+        """The key of the session that it ends with."""
+        login: Login | None = self._scope.get("login")
+        return "" if login is None else login.origin.session_key
 
     def permitted(self) -> Collection[str]:
         """Return the channels that it hears, or is about to."""

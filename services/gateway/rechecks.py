@@ -36,6 +36,10 @@ _USERS_AT_ONCE = 50
 class Revocable(Protocol):
     """What is needed of a connection."""
 
+    @property
+    def session_key(self) -> str:
+        """The key of the session that it ends with; "" for none."""
+
     def end(self, code: CloseCode) -> None:
         """Close it, or refuse it while it is being opened; never wait, never raise."""
 

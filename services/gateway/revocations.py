@@ -73,6 +73,15 @@ class Revocations(StandingMember):
         """Return all connections here."""
         return chain.from_iterable(self._connections.values())
 
+    def share(self, part: int, parts: int) -> list[Revocable]:
+        """Return the connections of the users whose turn it is: each has one among so many."""
+        return [
+            connection
+            for user_id, connections in self._connections.items()
+            if user_id is not None and user_id % parts == part
+            for connection in connections
+        ]
+
     async def run(self) -> None:
         """Serve the stream, for ever."""
         async with asyncio.TaskGroup() as tasks:

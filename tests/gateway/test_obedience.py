@@ -30,6 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Recorder:
     """A connection that notes how it was ended."""
 
+    session_key = ""
+
     def __init__(self) -> None:
         self.ended: list[CloseCode] = []
         self.obeyed: list[Control] = []

@@ -33,5 +33,6 @@ async def test_report_is_of_the_time_since_the_last(gateway: Gateway) -> None:
     said = reporter.condition()
     assert said.items["messages_sent"] == 7
     assert said.items["recoveries"] == 0
-    assert said.cpu * said.interval / 100 >= 0.02
+    # Both are rounded.
+    assert said.cpu * said.interval / 100 >= 0.018
     assert reporter.condition().items["messages_sent"] == 0

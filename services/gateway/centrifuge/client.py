@@ -31,12 +31,14 @@ from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.refusal import Receive, Scope, Send
 from services.gateway.transport.wire import EXTENSION
 from shared.accounts.hearing import id_of
+from shared.accounts.logins import mark_of
 from shared.presence.clients import ClientInfo
 from shared.realtime.controls import Control, Disconnect, Refresh, Unsubscribe
 from shared.realtime.controls import Subscribe as Subscribed
 from shared.realtime.exceptions import Refused
 from shared.realtime.namespaces import namespace_for_clients, namespace_of
 from shared.telemetry import metrics
+from shared.tokens.grants import Origin
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -86,6 +88,7 @@ class Client:
         self.user: AbstractUser | None = None
         self._info: str | None = None
         self._session = ""
+        self.session_key = ""
         # What was heard of it while it was being let in, to be done then.
         self._late: list[Callable[[], None]] = []
 
@@ -195,21 +198,22 @@ class Client:
         if self.outbox is not None:
             self.outbox.close(code)
 
-    def be(self, user: AbstractUser, info: str | None, session: str) -> None:
+    def be(self, user: AbstractUser, info: str | None, origin: Origin) -> None:
         """
         Be told who it is; from now on a revocation of that user ends the connection.
 
         Args:
             user: the account.
             info: what others are told of the connection, as JSON text.
-            session: what the session is known by that it was opened with; "" for none.
+            origin: the session or the key that it ends with.
         """
-        self.user, self._info, self._session = user, info, session
+        self.user, self._info = user, info
+        self.go_on_with(origin)
         self._gateway.revocations.add(user.pk, self)
 
-    def mark(self, session: str) -> None:
-        """Be told that it goes on with another session, as `be` takes it."""
-        self._session = session
+    def go_on_with(self, origin: Origin) -> None:
+        """Be told that it ends with another session or key from now on, as `be` takes it."""
+        self._session, self.session_key = mark_of(origin), origin.session_key
 
     def info_in(self, channel: str) -> ClientInfo:
         """Return what others in a channel are told of it."""

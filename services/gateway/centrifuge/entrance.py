@@ -26,13 +26,12 @@ from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway
 from services.gateway.recoveries import lost
 from shared.accounts.hearing import id_of
-from shared.accounts.logins import mark_of
 from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
 from shared.realtime.history import RECOVERY_BYTES
 from shared.realtime.prefixes import is_private
 from shared.telemetry import build
 from shared.tokens.exceptions import TokenExpired
-from shared.tokens.grants import SubscriptionOptions
+from shared.tokens.grants import NO_ORIGIN, SubscriptionOptions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -77,8 +76,8 @@ class Entrance:
                 raise TurnedDown(CloseCode.CONNECTION_LIMIT)
             # Before the database is asked whether the user is active, and the login still counts:
             # no revocation falls between.
-            mark = "" if visitor.login is None else mark_of(visitor.login.origin)
-            self._client.be(visitor.user, visitor.info, mark)
+            origin = NO_ORIGIN if visitor.login is None else visitor.login.origin
+            self._client.be(visitor.user, visitor.info, origin)
             if not await self._has_room(visitor.user):
                 raise Refused(ErrorCode.TOO_MANY_REQUESTS, "too many connections")
             channels = await self._prepare(visitor, request)
@@ -178,7 +177,7 @@ class Entrance:
         if token.user != id_of(user):
             raise TurnedDown(CloseCode.INVALID_TOKEN)
         # Before the database is asked, as in `enter`: from now on it ends with the new one's.
-        self._client.mark(mark_of(token.origin))
+        self._client.go_on_with(token.origin)
         await holder_of(self._gateway.arrivals, token)
         return None if self._client.is_over else self._expiry.set(token.expire_at)
 

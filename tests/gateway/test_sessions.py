@@ -1,0 +1,92 @@
+"""Sessions that end without a word while somebody is connected with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from services.gateway import sessions
+from services.gateway.runtime import Gateway
+from shared.accounts.models import User
+from shared.chat.models import ChatRoom
+from tests.gateway.centrifuge.peer import CentrifugePeer
+from tests.gateway.centrifuge.test_logins import Browse, browse, cookie, of_session, with_token
+from tests.gateway.peer import Peer, eventually
+from tests.gateway.test_bans import AwayAtFirst
+
+__all__ = ["browse"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COME_BACK = (3011, "force reconnect")
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_ROUND_SECONDS", 0.05)
+
+
+def delete(session_key: str) -> None:
+    Session.objects.filter(pk=session_key).delete()
+
+
+def expire(session_key: str) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Session.objects.filter(pk=session_key).update(expire_date=past)
+
+
+@pytest.mark.parametrize("end", [delete, expire])
+async def test_every_connection_of_the_session_is_to_come_back(
+    gateway: Gateway, alice: User, lobby: ChatRoom, browse: Browse, end: Callable[[str], None]
+) -> None:
+    """With whatever it was opened, and nobody who comes with that session is let in."""
+    _, session_key = await browse(alice)
+    async with (
+        CentrifugePeer(cookie(session_key)) as one,
+        with_token(of_session(alice, session_key)) as two,
+        Peer("/ws/chat/lobby/", cookie(session_key)) as three,
+    ):
+        await gateway.database.run(end, session_key)
+        assert await one.closed() == COME_BACK
+        assert await two.closed() == COME_BACK
+        assert await three.close_code() == COME_BACK[0]
+    assert not await Peer("/ws/chat/lobby/", cookie(session_key)).connects()
+
+
+async def test_other_sessions_stay(
+    gateway: Gateway, alice: User, bob: User, browse: Browse
+) -> None:
+    """Those of the same user elsewhere, too, and tokens that were got with none."""
+    _, session_key = await browse(alice)
+    _, elsewhere = await browse(alice)
+    _, his = await browse(bob)
+    async with (
+        CentrifugePeer(cookie(session_key)) as ended,
+        CentrifugePeer(cookie(elsewhere)) as one,
+        CentrifugePeer(cookie(his)) as two,
+        with_token(of_session(alice, "")) as three,
+    ):
+        await gateway.database.run(delete, session_key)
+        assert await ended.closed() == COME_BACK
+        for peer in (one, two, three):
+            assert "subscribe" in await peer.ask("subscribe", channel="poll:lunch")
+
+
+async def test_database_away(
+    gateway: Gateway, alice: User, browse: Browse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an answer everybody stays; with the next one it goes on."""
+    _, session_key = await browse(alice)
+    database = AwayAtFirst()
+    monkeypatch.setattr(gateway.sessions, "_database", database)
+    async with CentrifugePeer(cookie(session_key)) as peer:
+        await gateway.database.run(delete, session_key)
+        await eventually(lambda: database.asked > 2)
+        assert "subscribe" in await peer.ask("subscribe", channel="poll:lunch")
+        database.may_answer = True
+        assert await peer.closed() == COME_BACK
+    database.close()
