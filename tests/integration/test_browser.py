@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.client import Session
 from tests.integration.faults import metric
@@ -26,6 +28,11 @@ async def sign_in(browser: Browser, url: str, username: str, room: str) -> Page:
 async def shown(page: Page) -> list[str]:
     """Return the texts on the page, from top to bottom."""
     return await page.get_by_test_id("message-text").all_inner_texts()
+
+
+def own_messages(page: Page, state: str) -> Locator:
+    """Return the reader's own messages that stand so."""
+    return page.locator(f"[data-testid=message][data-state={state}]")
 
 
 def gateway_of_the_room_page(stack: RunningStack) -> int:
@@ -162,4 +169,44 @@ async def test_a_draft_survives_a_reload_and_unsent_messages_are_sent_once_back(
             await reader.wait_for(lambda c: c.texts == ["through the gap"], within=40)
     finally:
         stack.start_gateway(hers)
-    await expect(alice.locator("[data-testid=message][data-state=sent]")).to_have_count(1)
+    await expect(own_messages(alice, "sent")).to_have_count(1)
+
+
+async def test_a_message_whose_answer_is_lost_with_its_gateway_arrives_once(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """Sent to a gateway that hangs and then dies, it goes out again over the other one."""
+    session = Session(stack.url, "alice")
+    room = fresh_room(session)
+    alice = await sign_in(browser, stack.url, "alice", room)
+    hers = gateway_of_the_room_page(stack)
+    pid = stack.gateways[hers]
+    assert pid is not None
+    try:
+        async with open_chat(session, stack.gateway_url(3 - hers), room) as reader:
+            os.kill(pid, signal.SIGSTOP)
+            await say(alice, "into the void")
+            await expect(own_messages(alice, "sending")).to_have_count(1)
+            stack.kill_gateway(hers)
+            await reader.wait_for(lambda c: c.texts == ["into the void"], within=40)
+            await expect(own_messages(alice, "sent")).to_have_count(1)
+    finally:
+        stack.start_gateway(hers)
+
+
+async def test_a_message_that_is_refused_says_why_and_is_tried_again_or_discarded(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """What the server's rules forbid stays on the page with its reason, and hinders nothing."""
+    room = fresh_room(Session(stack.url, "alice"))
+    alice = await sign_in(browser, stack.url, "alice", room)
+    await say(alice, "\u0301")
+    failed = own_messages(alice, "failed")
+    await expect(failed).to_have_count(1)
+    await expect(failed.locator(".message-problem")).to_have_text("Write something first.")
+    await failed.get_by_test_id("message-retry").click()
+    await expect(failed).to_have_count(1)
+    await say(alice, "something")
+    await expect(own_messages(alice, "sent")).to_have_count(1)
+    await failed.get_by_test_id("message-discard").click()
+    await expect(alice.get_by_test_id("message")).to_have_count(1)

@@ -9,6 +9,11 @@ export const SIGNED_OUT: Refusal = {
   message: "You are signed out. Copy what you have not sent yet, then sign in again to go on.",
 };
 
+/** Whether the reader is one no longer, so that nothing of theirs may stay in the browser. */
+export function endsLogin({ cause }: Refusal): boolean {
+  return cause === "signed-out" || cause === "suspended";
+}
+
 export const NO_ACCESS: Refusal = {
   cause: "no-access",
   message: "You can no longer read this room. Ask its creator to add you, or choose another room.",

@@ -66,12 +66,22 @@ const FIRST_OF_SERVER = 100;
 
 /** Why a command has no result. */
 export class CommandError extends Error {
+  override readonly name = "CommandError";
+
   constructor(
     readonly code: number,
     message: string,
     private readonly temporary = false,
   ) {
     super(message);
+  }
+
+  /**
+   * Whether an error is one of these. The connection's errors are of another script, and each
+   * script of a page has a class of its own: `instanceof` does not know the other's.
+   */
+  static is(error: unknown): error is CommandError {
+    return error instanceof Error && error.name === "CommandError";
   }
 
   /** Whether it is unknown what became of the command. */

@@ -8,6 +8,13 @@ const RESEND_DELAY_MS = 2_000;
 /** Without an answer: perhaps the connection alone is at fault. */
 const TIMEOUT = 1;
 
+const BAD_REQUEST = 107;
+const TOO_MANY = 111;
+const DENIED = 103;
+/** From here on, apps and rooms tell their readers why; below are words for programs. */
+const FIRST_OF_APPS = 400;
+const FAULT = "This page could not send the message. Copy it, reload the page and try again.";
+
 /** The way to the server. */
 export interface Line {
   /** How far the page has the room's log. */
@@ -65,9 +72,16 @@ export class Delivery {
     if (found) this.flush();
   }
 
-  /** The page has more of the room's log, or all of it anew. */
+  /** The page has more of the room's log. */
   advance(): void {
     if (this.settle()) this.flush();
+  }
+
+  /** The page has all of the room's log anew, perhaps another life of it. */
+  reread(): void {
+    const position = this.line.position();
+    if (position !== null && this.unsent.revive(position.epoch)) this.flush();
+    this.advance();
   }
 
   onStatus({ state }: Status): void {
@@ -95,7 +109,11 @@ export class Delivery {
       // Sent for the second time, it has its place already.
       this.settle();
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
+      if (!CommandError.is(error)) {
+        this.unsent.fail(clientId, FAULT);
+        this.flush();
+        throw error;
+      }
       this.onError(clientId, error);
     }
     this.flush();
@@ -113,7 +131,17 @@ export class Delivery {
       // The connection looks alive, yet nothing comes back: only a new one tells.
       if (error.code === TIMEOUT && this.state === "online") this.line.restart();
     } else if (error.isTemporary) {
-      this.unsent.postpone(clientId, RESEND_DELAY_MS, error.message, Date.now());
-    } else this.unsent.fail(clientId, error.message);
+      this.unsent.postpone(clientId, RESEND_DELAY_MS, problemOf(error), Date.now());
+    } else this.unsent.fail(clientId, problemOf(error));
   }
+}
+
+/** Why a message was not stored, in words for who wrote it. */
+function problemOf({ code, message, isTemporary }: CommandError): string {
+  if (code === DENIED || code >= FIRST_OF_APPS) return message;
+  // Of all that a message may have wrong, this alone is not the page's own mistake.
+  if (code === BAD_REQUEST) return "This holds a character that cannot be stored. Remove it.";
+  if (code === TOO_MANY) return "That was too much at once. Wait a moment, then try again.";
+  if (isTemporary) return "The server could not store this. Try again in a moment.";
+  return `The server could not take this message (code ${code}). Reload the page and try again.`;
 }

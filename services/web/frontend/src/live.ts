@@ -1,6 +1,6 @@
 /** The page's connection: this module and `livesubscription.ts` alone know npm's `centrifuge`. */
 
-import { Centrifuge } from "centrifuge";
+import { Centrifuge, State } from "centrifuge";
 import { Backoff } from "./backoff";
 import { NOBODY, type Refusal, refusalFor, SIGNED_OUT } from "./closecodes";
 import {
@@ -19,6 +19,9 @@ import type { Published } from "./wire";
 const ANSWER_TIMEOUT_MS = 10_000;
 const LONGEST_PAUSE_MS = 30_000;
 
+/** The library's code for what `disconnect` has ended. */
+const BY_PAGE = 0;
+
 export interface LiveOptions {
   /** Asked when the server does not know who this is: null when nobody can tell just now. */
   readonly isSignedIn: () => Promise<boolean | null>;
@@ -32,6 +35,8 @@ export class LiveConnection implements Connection {
   /** Tells the library what the page learns of its network, beside what the browser says. */
   private readonly network = new EventTarget();
   private readonly standing = new Map<string, StandingChannel>();
+  /** What the server has this connection hear now. */
+  private readonly heard = new Set<string>();
   private readonly subscriptions = new Set<LiveSubscription>();
   private readonly backoff: Backoff;
   private current: Status = { state: "connecting" };
@@ -52,10 +57,18 @@ export class LiveConnection implements Connection {
     });
     this.client.on("connected", () => {
       this.backoff.reset();
+      this.heard.clear();
       this.setStatus({ state: "online" });
+      // What the server has it hear is told right after this.
+      queueMicrotask(() => this.checkStanding());
     });
     this.client.on("disconnected", ({ code }) => this.onDisconnected(code));
+    this.client.on("unsubscribed", ({ channel }) => {
+      this.heard.delete(channel);
+      this.checkStanding();
+    });
     this.client.on("subscribed", (context) => {
+      this.heard.add(context.channel);
       this.standing.get(context.channel)?.onSubscribed(subscribed(context));
     });
     this.client.on("publication", (context) => {
@@ -75,7 +88,9 @@ export class LiveConnection implements Connection {
   }
 
   subscribe(channel: string, position: Position | null, events: ChannelEvents): Subscription {
-    const subscription = new LiveSubscription(this.client, channel, position, events);
+    const subscription = new LiveSubscription(this.client, channel, position, events, () =>
+      this.subscriptions.delete(subscription),
+    );
     this.subscriptions.add(subscription);
     if (this.current.state === "refused") subscription.refuse(this.current.refusal);
     return subscription;
@@ -111,14 +126,25 @@ export class LiveConnection implements Connection {
       // The least that the server answers: after sleep a dead connection looks alive.
       await answerTo(this.client.history(channel, { limit: 0 }));
     } catch (error) {
-      if (error instanceof CommandError && error.isLost && this.current.state === "online") {
+      if (CommandError.is(error) && error.isLost && this.current.state === "online") {
         this.restart();
       }
     }
   }
 
+  /**
+   * Where the server lets nobody in, too, a session that is over is refused in silence: the reader's
+   * own channels are not heard.
+   */
+  private checkStanding(): void {
+    if (this.client.state !== State.Connected) return;
+    if ([...this.standing.keys()].some((channel) => !this.heard.has(channel))) {
+      this.client.disconnect();
+    }
+  }
+
   private onDisconnected(code: number): void {
-    if (code === NOBODY) void this.askWho();
+    if (code === NOBODY || code === BY_PAGE) void this.askWho();
     else this.refuse(refusalFor(code));
   }
 

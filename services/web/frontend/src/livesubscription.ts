@@ -24,6 +24,7 @@ export class LiveSubscription implements Subscription {
     channel: string,
     private place: Position | null,
     private readonly events: ChannelEvents,
+    private readonly onEnd: () => void,
   ) {
     this.sub = client.newSubscription(channel, {
       ...(place === null ? {} : { since: { ...place } }),
@@ -66,6 +67,7 @@ export class LiveSubscription implements Subscription {
     this.ended = true;
     this.sub.unsubscribe();
     this.client.removeSubscription(this.sub);
+    this.onEnd();
   }
 
   refuse(refusal: Refusal): void {

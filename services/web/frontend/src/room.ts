@@ -2,6 +2,7 @@
 
 import { deleteMessage } from "./api";
 import { Attendance } from "./attendance";
+import { endsLogin } from "./closecodes";
 import { Composer } from "./composer";
 import { confirmed } from "./confirm";
 import { CommandError, type Connection, type Status, type Subscription } from "./connection";
@@ -163,7 +164,7 @@ class Room {
   /** Older messages, or all of them again: on screen before anything else is said about them. */
   private onHistory(): void {
     this.delivery.acknowledge(this.messages.all);
-    this.delivery.advance();
+    this.delivery.reread();
     this.draw();
   }
 
@@ -171,7 +172,7 @@ class Room {
     this.statusLine.draw(status);
     this.composer.enable(status.state !== "refused");
     if (status.state === "refused") {
-      if (status.refusal.cause === "signed-out") this.cabinet.lock();
+      if (endsLogin(status.refusal)) this.cabinet.lock();
       this.history.stop();
     }
     if (status.state === "online") void this.attendance.ask();

@@ -8,6 +8,7 @@ import { AnnouncementBoard } from "./announcements";
 import { isSignedIn, openAnnouncements, readUnread, seeAnnouncement } from "./api";
 import { Banner } from "./banner";
 import { Bell } from "./bell";
+import { endsLogin } from "./closecodes";
 import type { Status } from "./connection";
 import { tell } from "./events";
 import { Clock } from "./format";
@@ -148,8 +149,7 @@ class Site {
     if (status.state !== "refused") return;
     this.refillBoard.stop();
     this.refillCount.stop();
-    const { cause } = status.refusal;
-    if (cause === "signed-out" || cause === "suspended") this.cabinet.lock();
+    if (endsLogin(status.refusal)) this.cabinet.lock();
     // A page with a status line has a notice of its own, which says the same.
     if (document.querySelector("#connection-notice") !== null) return;
     const notice = part("#site-notice", HTMLElement);

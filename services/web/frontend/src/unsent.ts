@@ -86,24 +86,27 @@ export class Unsent {
 
   /**
    * The page has all of the room's log up to a position: what is stored there is among the
-   * messages, or was deleted. What was stored in another life of the log may be lost with it.
-   * Returns whether anything changed.
+   * messages, or was deleted. Returns whether anything changed.
    */
-  passed(position: Position): boolean {
-    let changed = false;
-    this.entries = this.entries.filter((entry) => {
-      const { storedAt } = entry;
-      if (entry.state !== "stored" || storedAt === null) return true;
-      if (storedAt.epoch !== position.epoch) {
-        entry.state = "queued";
-        changed = true;
-        return true;
-      }
-      const isThere = storedAt.offset <= position.offset;
-      changed ||= isThere;
-      return !isThere;
-    });
-    return changed;
+  passed({ epoch, offset }: Position): boolean {
+    const before = this.entries.length;
+    this.entries = this.entries.filter(
+      ({ state, storedAt }) =>
+        state !== "stored" || storedAt?.epoch !== epoch || storedAt.offset > offset,
+    );
+    return this.entries.length < before;
+  }
+
+  /**
+   * What the page has is of this life of the log: what was stored in another may be lost with it,
+   * and is sent again. Returns whether anything changed.
+   */
+  revive(epoch: string): boolean {
+    const lost = this.entries.filter(
+      ({ state, storedAt }) => state === "stored" && storedAt?.epoch !== epoch,
+    );
+    for (const entry of lost) entry.state = "queued";
+    return lost.length > 0;
   }
 
   /** It is among the room's messages. Returns whether it was waited for. */

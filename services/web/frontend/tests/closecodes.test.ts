@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { refusalFor } from "../src/closecodes";
+import { endsLogin, refusalFor } from "../src/closecodes";
 
 test("a known code says what to do, an unknown one names itself", () => {
   expect(refusalFor(4501).cause).toBe("signed-out");
@@ -11,4 +11,13 @@ test("a known code says what to do, an unknown one names itself", () => {
 
 test("a mistake of the page's is not blamed on the server", () => {
   expect(refusalFor(2).message).not.toContain("server");
+});
+
+test.each([
+  [4501, true],
+  [4503, true],
+  [3504, false],
+  [3507, false],
+])("%i is the end of the login: %s", (code, expected) => {
+  expect(endsLogin(refusalFor(code))).toBe(expected);
 });

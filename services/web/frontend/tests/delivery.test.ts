@@ -10,7 +10,7 @@ const place = (offset: number): Position => ({ epoch: "e1", offset });
 
 function setUp(stored: string | null = null) {
   const state = { stored, drawn: 0, restarted: 0, sent: [] as string[] };
-  const answers: ((answer: Position | CommandError) => Promise<void>)[] = [];
+  const answers: ((answer: Position | Error) => Promise<void>)[] = [];
   let position = place(0);
   const line = {
     position: () => position,
@@ -19,7 +19,7 @@ function setUp(stored: string | null = null) {
       state.sent.push(text);
       return new Promise<Position>((resolve, reject) => {
         answers.push(async (answer) => {
-          if (answer instanceof CommandError) reject(answer);
+          if (answer instanceof Error) reject(answer);
           else resolve(answer);
           await vi.advanceTimersByTimeAsync(0);
         });
@@ -54,7 +54,11 @@ function setUp(stored: string | null = null) {
     position = place(offset);
     delivery.advance();
   };
-  return { delivery, state, turn, cabinet, answers, reach };
+  const reread = (anew: Position) => {
+    position = anew;
+    delivery.reread();
+  };
+  return { delivery, state, turn, cabinet, answers, reach, reread };
 }
 
 const texts = (delivery: Delivery) => delivery.pending.map(({ text }) => text);
@@ -151,6 +155,25 @@ test("a break sends it all again, in order", async () => {
   expect(state.restarted).toBe(0);
 });
 
+test("an answer from a log that this page has yet to read is not a reason to send again", async () => {
+  const { delivery, state, answers, reach, reread } = setUp();
+  delivery.send("hello", "c1");
+  await answers[0]?.({ epoch: "e2", offset: 1 });
+  reach(5);
+  delivery.tick();
+  expect([state.sent, states(delivery)]).toEqual([["hello"], ["stored"]]);
+  reread({ epoch: "e2", offset: 1 });
+  expect([state.sent, states(delivery)]).toEqual([["hello"], []]);
+});
+
+test("what was stored in a log that was lost since is sent again", async () => {
+  const { delivery, state, answers, reread } = setUp();
+  delivery.send("hello", "c1");
+  await answers[0]?.(place(7));
+  reread({ epoch: "e2", offset: 3 });
+  expect(state.sent).toEqual(["hello", "hello"]);
+});
+
 test("an answer that does not come makes a new connection", async () => {
   const { delivery, state, answers } = setUp();
   delivery.send("hello", "c1");
@@ -179,6 +202,43 @@ describe("errors", () => {
     delivery.send("hello", "c1");
     await answers[0]?.(new CommandError(400, "No."));
     expect(delivery.pending[0]).toMatchObject({ state: "failed", problem: "No." });
+  });
+
+  test("those of another script on the page are known as well", async () => {
+    const { delivery, state, answers } = setUp();
+    vi.resetModules();
+    const { CommandError: Theirs } = await import("../src/connection");
+    expect(Theirs).not.toBe(CommandError);
+    delivery.send("hello", "c1");
+    await answers[0]?.(new Theirs(1, "timeout"));
+    expect(state.sent).toEqual(["hello", "hello"]);
+    expect(state.restarted).toBe(1);
+  });
+
+  test.each([
+    [103, false, "Words of the server."],
+    [409, false, "Words of the server."],
+    [107, false, "This holds a character that cannot be stored. Remove it."],
+    [102, false, "The server could not take this message (code 102). Reload the page"],
+  ])("%i says what to do", async (code, temporary, words) => {
+    const { delivery, answers } = setUp();
+    delivery.send("hello", "c1");
+    await answers[0]?.(new CommandError(code, "Words of the server.", temporary));
+    expect(delivery.pending[0]?.problem).toContain(words);
+  });
+
+  test.each([
+    [100, "The server could not store this. Try again in a moment."],
+    [111, "That was too much at once. Wait a moment, then try again."],
+  ])("%i again and again says what to do", async (code, words) => {
+    const { delivery, answers } = setUp();
+    delivery.send("hello", "c1");
+    for (const at of [0, 1, 2, 3, 4]) {
+      await answers[at]?.(new CommandError(code, "internal server error", true));
+      vi.advanceTimersByTime(2_000);
+      delivery.tick();
+    }
+    expect(delivery.pending[0]).toMatchObject({ state: "failed", problem: words });
   });
 
   test("a temporary one sends it again a little later", async () => {

@@ -151,6 +151,51 @@ describe("an end for good", () => {
     expect(connection.status).toMatchObject({ state: "refused", refusal: { cause } });
   });
 
+  test.each([
+    [false, "signed-out"],
+    [true, "refused"],
+  ])("let in as nobody: signed in is %s", async (isSignedIn, cause) => {
+    const { connection, asked } = await inRoom(isSignedIn);
+    ScriptedWebSocket.answers.connect = () => ({
+      client: "c2",
+      version: "0",
+      ping: 25,
+      pong: true,
+    });
+    ScriptedWebSocket.latest.drop();
+    await settle(LONGEST_PAUSE);
+    expect(asked).toHaveBeenCalledTimes(1);
+    expect(connection.status).toMatchObject({ state: "refused", refusal: { cause } });
+    expect(ScriptedWebSocket.latest.closed).toBe(true);
+  });
+
+  test("let in as nobody, and nobody to ask: it tries again", async () => {
+    const { connection } = await inRoom(null);
+    const { connect } = ScriptedWebSocket.answers;
+    ScriptedWebSocket.answers.connect = () => ({
+      client: "c2",
+      version: "0",
+      ping: 25,
+      pong: true,
+    });
+    ScriptedWebSocket.latest.drop();
+    await settle(LONGEST_PAUSE);
+    expect(connection.status.state).not.toBe("refused");
+    ScriptedWebSocket.answers.connect = connect as NonNullable<typeof connect>;
+    await settle(2 * LONGEST_PAUSE);
+    expect(connection.status.state).toBe("online");
+  });
+
+  test("the reader's own channel is taken away", async () => {
+    const { connection, asked } = await inRoom(false);
+    ScriptedWebSocket.latest.push(OWN, {
+      unsubscribe: { code: 2000, reason: "server unsubscribe" },
+    });
+    await settle();
+    expect(asked).toHaveBeenCalledTimes(1);
+    expect(connection.status).toMatchObject({ refusal: { cause: "signed-out" } });
+  });
+
   test("nobody in particular, and nobody to ask: it tries again", async () => {
     const { connection } = await inRoom(null);
     ScriptedWebSocket.latest.disconnect(3501);

@@ -80,7 +80,9 @@ describe("a stored message", () => {
 
   test("of a log that was restored is sent again", () => {
     const unsent = stored();
-    expect(unsent.passed({ epoch: "e2", offset: 9 })).toBe(true);
+    expect(unsent.passed({ epoch: "e2", offset: 9 })).toBe(false);
+    expect(unsent.revive("e2")).toBe(true);
+    expect(unsent.revive("e2")).toBe(false);
     expect(sent(unsent, 2_000)).toEqual(["m0"]);
   });
 
