@@ -19,6 +19,8 @@ __all__ = ["Admission", "Full", "Turn"]
 _AT_ONCE = 128
 # Whoever has not said anything by then keeps nobody waiting.
 _SILENT_SECONDS = 0.5
+# Whoever's first frame takes longer is slow itself, or everything is. Libraries give up then.
+_LONGEST_SECONDS = 5.0
 # How often the event loop goes round, at least, before somebody counts as silent: where it is slow,
 # what they have said is still to be read.
 _ROUNDS = 5
@@ -31,7 +33,12 @@ class Full(Exception):
 
 
 class Turn:
-    """One client's, from the answer to its handshake to that to its first frame."""
+    """
+    One client's, from the answer to its handshake to that to its first frame.
+
+    It ends before that where the client is waited for, or where it takes some seconds: nobody
+    keeps others at the door by being slow.
+    """
 
     def __init__(self, places: asyncio.Semaphore, silent_seconds: float) -> None:
         """Take the places, of which it has one; it may keep it so long without a word."""
@@ -43,6 +50,8 @@ class Turn:
     def speak(self) -> None:
         """Note that its first frame is here: what follows takes as long as it takes."""
         self._silence.cancel()
+        if self._places is not None:
+            self._silence = self._loop.call_later(_LONGEST_SECONDS, self.end)
 
     def _wait_on(self) -> None:
         self._rounds -= 1

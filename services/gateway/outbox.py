@@ -54,9 +54,14 @@ class Outbox(ABC):
     def send_catch_up(self, frames: Sequence[str]) -> None:
         """Add what was missed, in one step; it does not count as too much at once."""
 
+    @property
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Whether the peer has taken most of what was added, or is gone."""
+
     @abstractmethod
     async def wait_for_room(self) -> None:
-        """Wait until the peer has taken most of what was added, or is gone."""
+        """Wait until it has, or is."""
 
     @abstractmethod
     def close(self, code: int, reason: str = "") -> None:
@@ -98,6 +103,10 @@ class WireOutbox(Outbox):
 
     def send_catch_up(self, frames: Sequence[str]) -> None:
         self._protocol.send_granted([text_frame(frame.encode()) for frame in frames])
+
+    @property
+    def has_room(self) -> bool:
+        return self._protocol.has_room
 
     async def wait_for_room(self) -> None:
         await self._protocol.wait_for_room()
@@ -158,8 +167,13 @@ class QueuedOutbox(Outbox):
             loop = asyncio.get_running_loop()
             self._judgement = loop.call_later(_WAITING_SECONDS, self._judge)
 
+    @property
+    def has_room(self) -> bool:
+        """A second with too much is the bound here."""
+        return True
+
     async def wait_for_room(self) -> None:
-        """Wait for nothing: a second with too much is the bound here."""
+        """Wait for nothing."""
 
     def close(self, code: int, reason: str = "") -> None:
         if self._closing is None:

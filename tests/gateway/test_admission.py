@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from services.gateway import admission as admissions
 from services.gateway.admission import Admission, Full
+from services.gateway.outbox import QueuedOutbox
 from services.gateway.runtime import Gateway
 from shared.accounts.models import User
 from tests.gateway.centrifuge.peer import CentrifugePeer
@@ -91,6 +93,41 @@ async def test_handshake_waits_for_its_turn(
     assert not (await third.opens())[0]
     await second.ask("connect")
     for each in (first, second):
+        await each.leave()
+
+
+async def test_turn_does_not_last_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not of one who has spoken, and is slow to be answered."""
+    monkeypatch.setattr(admissions, "_LONGEST_SECONDS", SHORT)
+    admission = Admission(1, silent_seconds=LONG)
+    turn = await admission.turn()
+    turn.speak()
+    await admission.turn()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_is_slow_to_read_keeps_nobody_waiting(
+    gateway: Gateway,
+    alice: User,
+    bob: User,
+    cookie_of: Callable[[User], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A turn ends where a client is to take first what it has been sent."""
+    taken = asyncio.Event()
+    monkeypatch.setattr(QueuedOutbox, "has_room", property(lambda outbox: taken.is_set()))
+    monkeypatch.setattr(QueuedOutbox, "wait_for_room", lambda outbox: taken.wait())
+    gateway.admission = Admission(1, silent_seconds=LONG, patient_seconds=LONG)
+    slow, other = CentrifugePeer(cookie_of(alice)), CentrifugePeer(cookie_of(bob))
+    await slow.opens()
+    recovering = {"recover": True, "epoch": "x", "offset": 0}
+    frame = [slow.command("connect"), slow.command("subscribe", channel="poll:x", **recovering)]
+    await slow.send("\n".join(frame))
+    assert "connect" in await slow.reply(1)
+    assert (await other.opens())[0]
+    taken.set()
+    assert "subscribe" in await slow.reply(2)
+    for each in (slow, other):
         await each.leave()
 
 

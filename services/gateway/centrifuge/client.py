@@ -31,7 +31,7 @@ from services.gateway.outbox import Outbox, QueuedOutbox, WireOutbox
 from services.gateway.refusal import Receive, Scope, Send
 from services.gateway.transport.wire import EXTENSION
 from shared.accounts.hearing import id_of
-from shared.accounts.logins import mark_of
+from shared.accounts.logins import Login, mark_of
 from shared.presence.clients import ClientInfo
 from shared.realtime.controls import Control, Disconnect, Refresh, Unsubscribe
 from shared.realtime.controls import Subscribe as Subscribed
@@ -43,6 +43,7 @@ from shared.tokens.grants import Origin
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
+    from services.gateway.admission import Turn
     from services.gateway.runtime import Gateway
 
 __all__ = ["Client"]
@@ -72,14 +73,18 @@ class Client:
         self._gateway = gateway
         self._send = send
         self._wire = scope.get("extensions", {}).get(EXTENSION, {}).get("wire")
-        self._rules = Connection(time.monotonic(), namespace_for_clients)
         self._channels = Channels(gateway.repair, gateway.arrivals)
+        self._rules = Connection(
+            time.monotonic(), namespace_for_clients, is_heard=self._channels.is_joined
+        )
         self._subscriptions = Subscriptions(self, self._rules, self._channels)
         self._entrance = Entrance(self, gateway, self._rules, self._channels, session_key)
         answers = Answers(self, gateway, self._subscriptions, self._entrance)
         self._conversation = Conversation(
             self, self._rules, self._entrance, self._subscriptions, answers
         )
+        # While others may wait for it at the door.
+        self.turn: Turn | None = None
         # None until the handshake is accepted.
         self.outbox: Outbox | None = None
         self._heart: Heart | None = None
@@ -87,8 +92,9 @@ class Client:
         # None until the client has said who it is.
         self.user: AbstractUser | None = None
         self._info: str | None = None
-        self._session = ""
-        self.session_key = ""
+        self.login: Login | None = None
+        # What controls know its session or key by; two while it is about to go on with another.
+        self._marks: tuple[str, ...] = ("",)
         # What was heard of it while it was being let in, to be done then.
         self._late: list[Callable[[], None]] = []
 
@@ -136,7 +142,7 @@ class Client:
 
     def obey(self, control: Control) -> None:
         """Do what a server wants of it, if it is meant."""
-        if self.user is None or not control.meets(id_of(self.user), self.name, self._session):
+        if self.user is None or not self._is_met(control, id_of(self.user)):
             return
         match control:
             case Disconnect(code=code, reason=reason):
@@ -153,6 +159,9 @@ class Client:
                 self._entrance.refresh(expire_at or None)
             case Subscribed() if not self.is_over:
                 self._subscriptions.make(control)
+
+    def _is_met(self, control: Control, user_id: str) -> bool:
+        return any(control.meets(user_id, self.name, mark) for mark in self._marks)
 
     def _put_off(self, act: Callable[[], None]) -> None:
         if len(self._late) == _MOST_LATE:
@@ -198,22 +207,32 @@ class Client:
         if self.outbox is not None:
             self.outbox.close(code)
 
-    def be(self, user: AbstractUser, info: str | None, origin: Origin) -> None:
+    def be(self, user: AbstractUser, info: str | None, login: Login | None) -> None:
         """
         Be told who it is; from now on a revocation of that user ends the connection.
 
         Args:
             user: the account.
             info: what others are told of the connection, as JSON text.
-            origin: the session or the key that it ends with.
+            login: the session or the key that it ends with; None ends with nothing.
         """
         self.user, self._info = user, info
-        self.go_on_with(origin)
+        self.go_on_with(login)
         self._gateway.revocations.add(user.pk, self)
 
-    def go_on_with(self, origin: Origin) -> None:
+    def go_on_with(self, login: Login | None) -> None:
         """Be told that it ends with another session or key from now on, as `be` takes it."""
-        self._session, self.session_key = mark_of(origin), origin.session_key
+        self.login = login
+        self._marks = ("" if login is None else mark_of(login.origin),)
+
+    @property
+    def session_key(self) -> str:
+        """The key of the session that it ends with; "" for none."""
+        return "" if self.login is None else self.login.origin.session_key
+
+    def end_also_with(self, origin: Origin) -> None:
+        """Be told that it may go on with something else, until `go_on_with` says with what."""
+        self._marks = (*self._marks, mark_of(origin))
 
     def info_in(self, channel: str) -> ClientInfo:
         """Return what others in a channel are told of it."""
@@ -292,8 +311,14 @@ class Client:
 
     async def wait_for_room(self) -> None:
         """Wait until what was sent has been taken, or nobody is there to take it."""
-        if self.outbox is not None:
+        if self.outbox is not None and not self.outbox.has_room:
+            self.let_next()
             await self.outbox.wait_for_room()
+
+    def let_next(self) -> None:
+        """Keep nobody waiting any longer who is to be let in after this one."""
+        if self.turn is not None:
+            self.turn.end()
 
     # -- commands --
 

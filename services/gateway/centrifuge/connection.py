@@ -93,17 +93,25 @@ class Subscription(NamedTuple):
 class Connection:
     """One client's, from its first command to its end."""
 
-    def __init__(self, now: float, find_namespace: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        now: float,
+        find_namespace: Callable[[str], object],
+        *,
+        is_heard: Callable[[str], bool],
+    ) -> None:
         """
         Take what the rules need.
 
         Args:
             now: by any clock that goes on; the same as in `begin`.
             find_namespace: raises InvalidChannel or UnknownNamespace.
+            is_heard: whether the client hears a channel by now, and is not only about to.
         """
         self.state = State.NEW
         self.subscriptions: dict[str, Subscription] = {}
         self._find_namespace = find_namespace
+        self._is_heard = is_heard
         self._messages = RateLimit(now)
         self._commands = RateLimit(now, _COMMANDS_PER_SECOND, _COMMANDS_BURST)
 
@@ -203,7 +211,7 @@ class Connection:
             RealtimeError: it has no rules, or is private, and not heard.
         """
         self._find_namespace(channel)
-        if is_private(channel) and channel not in self.subscriptions:
+        if is_private(channel) and not self._is_heard(channel):
             raise permission_denied()
 
     def _judge_subscribe(self, number: int, request: Subscribe) -> Step:

@@ -83,12 +83,16 @@ class Conversation:
                     await self._let_others()
                     if self._client.is_over:
                         return
+                if not isinstance(command.request, Subscribe) and wanted:
+                    # What it may do next depends on what comes of these.
+                    await self._subscriptions.subscribe(wanted)
+                    wanted = []
+                    if self._client.is_over:
+                        return
                 step = self._judge(command)
                 if isinstance(step, Work) and isinstance(step.request, Subscribe):
                     wanted.append(step)
                     continue
-                await self._subscriptions.subscribe(wanted)
-                wanted = []
                 await self._do(step)
                 if self._client.is_over:
                     return
@@ -101,6 +105,7 @@ class Conversation:
 
     async def _let_others(self) -> None:
         """Give others their turn; for longer where too much was refused."""
+        self._client.let_next()
         await asyncio.sleep(self._rules.rest if self._is_over_rate else 0)
         self._is_over_rate = False
         self._left = _COMMANDS_AT_ONCE

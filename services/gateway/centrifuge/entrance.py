@@ -31,7 +31,7 @@ from shared.realtime.history import RECOVERY_BYTES
 from shared.realtime.prefixes import is_private
 from shared.telemetry import build
 from shared.tokens.exceptions import TokenExpired
-from shared.tokens.grants import NO_ORIGIN, SubscriptionOptions
+from shared.tokens.grants import SubscriptionOptions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -65,6 +65,8 @@ class Entrance:
         self._channels = channels
         self._session_key = session_key
         self._expiry = Expiry(self._expire)
+        # The channels that its token names.
+        self._named: frozenset[str] = frozenset()
 
     async def enter(self, number: int, request: Connect) -> None:
         """Find out who it is, subscribe it to what is its own, and greet it; or turn it away."""
@@ -74,10 +76,10 @@ class Entrance:
                 return
             if not self._has_room_here(visitor.user):
                 raise TurnedDown(CloseCode.CONNECTION_LIMIT)
+            self._named = frozenset(visitor.subs)
             # Before the database is asked whether the user is active, and the login still counts:
             # no revocation falls between.
-            origin = NO_ORIGIN if visitor.login is None else visitor.login.origin
-            self._client.be(visitor.user, visitor.info, origin)
+            self._client.be(visitor.user, visitor.info, visitor.login)
             if not await self._has_room(visitor.user):
                 raise Refused(ErrorCode.TOO_MANY_REQUESTS, "too many connections")
             channels = await self._prepare(visitor, request)
@@ -170,15 +172,24 @@ class Entrance:
 
         Raises:
             TokenExpired: it needs another one.
-            TurnedDown: it is none, or somebody else's.
+            TurnedDown: it is none, or somebody else's, or for other channels.
             DatabaseAway: it cannot be asked now whether the token still counts.
         """
         token = token_of(text)
         if token.user != id_of(user):
             raise TurnedDown(CloseCode.INVALID_TOKEN)
-        # Before the database is asked, as in `enter`: from now on it ends with the new one's.
-        self._client.go_on_with(token.origin)
-        await holder_of(self._gateway.arrivals, token)
+        before = self._client.login
+        # Before the database is asked, as in `enter`: no end of the new one's falls between.
+        self._client.end_also_with(token.origin)
+        try:
+            _, login = await holder_of(self._gateway.arrivals, token)
+        except BaseException:
+            self._client.go_on_with(before)
+            raise
+        self._client.go_on_with(login)
+        if token.subs.keys() != self._named:
+            # What it hears without asking was made when it came, and is made when it comes again.
+            raise TurnedDown(CloseCode.INSUFFICIENT_STATE)
         return None if self._client.is_over else self._expiry.set(token.expire_at)
 
     def refresh(self, expire_at: float | None) -> None:

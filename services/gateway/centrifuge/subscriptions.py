@@ -31,6 +31,8 @@ from shared.tokens.grants import SubscriptionOptions, SubscriptionToken
 from shared.tokens.verification import verify_subscription
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
     from services.gateway.centrifuge.client import Client
 
 __all__ = ["Subscriptions", "place_of", "result_of"]
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 # Channels of one client in which it is read at once what it missed.
 _AT_ONCE = 16
+_RETRY_SECONDS = 1.0
 # In `flag`: that the client wants an error where what it missed cannot be told.
 _RECOVERY_ASKED = 2
 # Of a subscription without a token.
@@ -158,7 +161,11 @@ class Subscriptions:
         return expiry.set(expire_at)
 
     def _end_expired(self, channel: str) -> None:
-        if self._rules.subscriptions[channel].is_server_side:
+        subscription = self._rules.subscriptions.get(channel)
+        if subscription is None:
+            # The connection is being closed.
+            return
+        if subscription.is_server_side:
             # Its library renews only what it has subscribed to itself.
             self._client.end(CloseCode.SUBSCRIPTION_EXPIRED)
             return
@@ -199,9 +206,14 @@ class Subscriptions:
         assert user is not None, "controls are for those who have connected"
         place = None if since is None else Position(since.epoch, since.offset)
         try:
-            await self._channels.prepare(user, {channel: place}, [channel])
-        except (NotSubscribed, DatabaseAway) as error:
+            await self._prepare_made(user, channel, place)
+        except NotSubscribed as error:
             logger.warning("A server's subscription to %s failed: %r", channel, error)
+            self._drop(channel)
+            return
+        except Exception:
+            # A mistake in an app's hook costs this subscription alone.
+            logger.exception("A server's subscription to %s failed.", channel)
             self._drop(channel)
             return
         outbox = self._client.outbox
@@ -220,6 +232,23 @@ class Subscriptions:
         told = tells(channel, control.override)
         self._channels.join(channel, outbox, self._lose_place, join_leave=told)
         self._client.appear(channel)
+
+    async def _prepare_made(self, user: AbstractUser, channel: str, place: Position | None) -> None:
+        """
+        Prepare what a server wants the client to hear, however long the database is away.
+
+        The client cannot ask for it, as it does not know of it.
+
+        Raises:
+            NotSubscribed: it may not hear it.
+        """
+        while channel not in self._unwanted:
+            try:
+                await self._channels.prepare(user, {channel: place}, [channel])
+            except DatabaseAway:
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def _lose_place(self) -> None:
         # Its library has no other way back to a channel that was made for it.

@@ -45,12 +45,13 @@ async def centrifuge(scope: Scope, receive: Receive, send: Send) -> None:
             match message["type"]:
                 case "websocket.connect":
                     turn = await the_gateway().admission.turn()
+                    client.turn = turn
                     await client.open(_JSON if offered else None)
                 case "websocket.receive" if turn is not None:
                     turn.speak()
                     await client.receive(message.get("text"))
                     turn.end()
-                    turn = None
+                    client.turn = turn = None
                 case "websocket.receive":
                     await client.receive(message.get("text"))
                 case "websocket.disconnect":

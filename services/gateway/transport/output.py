@@ -140,9 +140,14 @@ class Output(Wire, WebSocketProtocol):
         """Whether the application waits for the client to take what it was sent."""
         return self._room is not None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the client has taken most of what it was sent, or is gone."""
+        return self.is_cut or not self._is_crowded()
+
     async def wait_for_room(self) -> None:
         """Wait until the client has taken most of what it was sent, or is gone."""
-        while not self.is_cut and self._is_crowded():
+        while not self.has_room:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             try:

@@ -29,7 +29,9 @@ class Talk:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.rules = Connection(self.now, find)
+        # What the client hears by now.
+        self.heard: set[str] = set()
+        self.rules = Connection(self.now, find, is_heard=self.heard.__contains__)
 
     def say(self, *commands: dict[str, object], seconds: float = 1.0) -> list[Step]:
         self.now += seconds
@@ -200,9 +202,9 @@ def test_connect_with_channels_that_are_not_there() -> None:
 
 
 def test_private_channel_needs_a_token() -> None:
-    """To subscribe; all else is for those who have."""
+    """To subscribe; all else is for those whose token has been taken."""
     rules = Talk()
-    rules.rules = Connection(0.0, lambda channel: None)
+    rules.rules = Connection(0.0, lambda channel: None, is_heard=rules.heard.__contains__)
     talk = rules.connected()
     assert talk.error(subscribe={"channel": "$chat:a"}) == 103
     for command in (
@@ -212,5 +214,7 @@ def test_private_channel_needs_a_token() -> None:
         assert talk.error(**command) == 103
     (step,) = talk.say({"id": 3, "subscribe": {"channel": "$chat:a", "token": "t"}})
     assert isinstance(step, Work)
+    assert talk.error(publish={"channel": "$chat:a", "data": {}}) == 103
+    rules.heard.add("$chat:a")
     (step,) = talk.say({"id": 4, "publish": {"channel": "$chat:a", "data": {}}})
     assert isinstance(step, Work)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
-from services.gateway.centrifuge import expiry
+from services.gateway.centrifuge import expiry, subscriptions
+from services.gateway.database import DatabaseAway
 from services.gateway.runtime import Gateway
 from shared.accounts.models import User
 from shared.chat.actions import (
@@ -27,11 +30,11 @@ from shared.realtime.controls import (
     Subscribe,
     Unsubscribe,
 )
-from shared.realtime.publish import Draft, publish_many
+from shared.realtime.publish import Draft, publish, publish_many
 from shared.tokens.grants import Origin
 from shared.tokens.signing import sign_connection
 from tests.gateway.centrifuge.peer import CentrifugePeer
-from tests.gateway.peer import Peer
+from tests.gateway.peer import Peer, eventually
 
 type CookieOf = Callable[[User], str]
 
@@ -218,6 +221,72 @@ async def test_what_a_server_made_ends(
         await gateway.database.run(do_control, control)
         assert (await peer.push())["channel"] == CHANNEL
         assert await peer.closed() == (3006, "subscription expired")
+
+
+async def test_two_end_at_the_same_moment(
+    gateway: Gateway,
+    alice: User,
+    cookie_of: CookieOf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The first one ends the connection, and the second finds nothing to end."""
+    monkeypatch.setattr(expiry, "LATE_SECONDS", 0.0)
+    end = int(time.time()) + 1
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        for channel in ("poll:a", "poll:b"):
+            control = Subscribe(user=str(alice.pk), channel=channel, expire_at=end)
+            await gateway.database.run(do_control, control)
+            assert (await peer.push())["channel"] == channel
+        assert await peer.closed() == (3006, "subscription expired")
+        # Both are due by now, and timers that are due run before this.
+        await asyncio.sleep(max(0.0, end - time.time()))
+    assert "KeyError" not in caplog.text
+
+
+async def test_database_is_away_when_a_server_wants_something_heard(
+    gateway: Gateway, alice: User, cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client cannot ask for it, so it is tried until it is heard."""
+    monkeypatch.setattr(subscriptions, "_RETRY_SECONDS", 0.01)
+    recover = gateway.arrivals.recover
+    attempts = 0
+
+    async def away_at_first(*asked: Any) -> Any:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 4:
+            raise DatabaseAway("not yet")
+        return await recover(*asked)
+
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        monkeypatch.setattr(gateway.arrivals, "recover", away_at_first)
+        control = Subscribe(user=str(alice.pk), channel="poll:a")
+        await gateway.database.run(do_control, control)
+        assert (await peer.push())["channel"] == "poll:a"
+        await gateway.database.run(publish, "poll:a", {"choice": "yes"})
+        assert (await peer.publication())["data"] == {"choice": "yes"}
+
+
+async def test_hook_fails_when_a_server_wants_something_heard(
+    gateway: Gateway,
+    alice: User,
+    cookie_of: CookieOf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is in the log, and costs that channel alone."""
+
+    async def broken(*asked: Any) -> Any:
+        raise ZeroDivisionError
+
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr(gateway.arrivals, "recover", broken)
+            control = Subscribe(user=str(alice.pk), channel="poll:a")
+            await gateway.database.run(do_control, control)
+            await eventually(lambda: "subscription to poll:a failed" in caplog.text)
+        assert "subscribe" in await peer.ask("subscribe", channel="poll:a")
 
 
 async def test_much_was_missed(

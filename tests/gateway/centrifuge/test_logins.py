@@ -11,6 +11,7 @@ from django.conf import LazySettings, settings
 from django.test import Client
 
 from services.gateway.arrivals import Arrivals
+from services.gateway.database import DatabaseAway
 from services.gateway.runtime import Gateway
 from shared.accounts.actions import do_ban, do_make_key, do_revoke_key
 from shared.accounts.keys import Scope
@@ -187,6 +188,26 @@ async def test_refresh_with_a_token_that_ended_early(
     async with with_token(sign_connection(alice.pk, 600)) as peer:
         await peer.send(peer.command("refresh", token=of_session(alice, session_key)))
         assert await peer.closed() == (3005, "connection expired")
+
+
+async def test_refresh_that_cannot_be_judged_changes_nothing(
+    gateway: Gateway, alice: User, browse: Browse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the session that it came with, and not with the other."""
+    here, first = await browse(alice)
+    there, second = await browse(alice)
+
+    async def away(arrivals: Arrivals, session_key: str) -> Any:
+        raise DatabaseAway("just now")
+
+    async with with_token(of_session(alice, first)) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr(Arrivals, "user", away)
+            assert await peer.error("refresh", token=of_session(alice, second)) == 100
+        await gateway.database.run(there.logout)
+        assert "history" in await peer.ask("history", channel=f"user:{alice.pk}")
+        await gateway.database.run(here.logout)
+        assert await peer.closed() == (4501, "signed out")
 
 
 class Between:

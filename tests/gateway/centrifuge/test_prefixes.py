@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -45,6 +46,30 @@ async def test_private_channel_needs_a_token(
         assert await his.error("publish", channel=PRIVATE, data={"choice": "no"}) == 103
         await hers.ask("unsubscribe", channel=PRIVATE)
         assert await hers.error("history", channel=PRIVATE) == 103
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("history", {"limit": -1}),
+        ("presence", {}),
+        ("presence_stats", {}),
+        ("publish", {"data": {"choice": "no"}}),
+    ],
+)
+async def test_token_is_looked_at_before_the_next_command(
+    gateway: Gateway, bob: User, cookie_of: CookieOf, method: str, request_: dict[str, Any]
+) -> None:
+    """One frame with a token that is none, and a command that only a good one permits."""
+    await gateway.database.run(publish, PRIVATE, {"choice": "yes"})
+    async with CentrifugePeer(cookie_of(bob)) as peer:
+        frame = [
+            peer.command("subscribe", channel=PRIVATE, token="nonsense"),
+            peer.command(method, channel=PRIVATE, **request_),
+        ]
+        await peer.send("\n".join(frame))
+        for number in (2, 3):
+            assert (await peer.reply(number))["error"]["code"] == 103
 
 
 async def test_namespace_without_private_channels(

@@ -12,6 +12,7 @@ from shared.accounts.actions import do_ban
 from shared.accounts.models import User
 from shared.chat.actions import do_add_member, do_create_room, do_remove_member
 from shared.chat.models import ChatRoom
+from shared.realtime.streams import touch
 from shared.tokens.signing import sign_connection, sign_subscription
 from tests.gateway.centrifuge.peer import CentrifugePeer
 from tests.shared.tokens import makers
@@ -185,6 +186,34 @@ async def test_refresh_with_another_users_token(gateway: Gateway, alice: User, b
     async with with_token(sign_connection(alice.pk, 60)) as peer:
         await peer.send(peer.command("refresh", token=sign_connection(bob.pk, 60)))
         assert (await peer.closed())[0] == 3500
+
+
+async def test_refresh_with_a_token_for_other_channels(
+    gateway: Gateway, alice: User, settings: LazySettings
+) -> None:
+    """It comes back, and hears what the new one names."""
+    settings.CARILLON_TOKEN_SECRETS = [makers.SECRET]
+    soon = int(time.time()) + 60
+    named = makers.token(sub=str(alice.pk), exp=soon, channels=["poll:a", "poll:b"])
+    async with with_token(named) as peer:
+        again = makers.token(sub=str(alice.pk), exp=soon + 60, channels=["poll:b", "poll:a"])
+        assert "refresh" in await peer.ask("refresh", token=again)
+        fewer = makers.token(sub=str(alice.pk), exp=soon + 60, channels=["poll:a"])
+        await peer.send(peer.command("refresh", token=fewer))
+        assert await peer.closed() == (3010, "insufficient state")
+
+
+async def test_nothing_is_done_after_the_end(gateway: Gateway, alice: User, bob: User) -> None:
+    """Commands behind the one that ended the connection, in the same frame."""
+    async with with_token(sign_connection(alice.pk, 60)) as peer:
+        his = sign_subscription(bob.pk, "poll:a", 60)
+        frame = [
+            peer.command("subscribe", channel="poll:a", token=his),
+            peer.command("publish", channel="poll:b", data={"choice": "yes"}),
+        ]
+        await peer.send("\n".join(frame))
+        assert (await peer.closed())[0] == 3500
+    assert (await gateway.database.run(touch, "poll:b")).position.offset == 0
 
 
 async def test_subscription_token(
