@@ -7,7 +7,7 @@ for those of the others (`but`), and adds its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "attendance_of",
     "channel_sizes",
     "crowded_channels",
+    "each_member",
     "gateways",
     "members",
     "num_online_users",
@@ -80,6 +81,15 @@ _WANTED_SQLITE = """(
 def members(channel: str) -> dict[str, ClientInfo]:
     """Return the clients in a channel, by their ids."""
     return attendance_of([channel])[channel].present
+
+
+def each_member(channel: str, most: int) -> Iterator[ClientInfo]:
+    """Give the clients in a channel, one after the other; of more than `most` only so many."""
+    rows = _present().filter(channel=channel)
+    columns = "client", "user_id", "conn_info", "chan_info"
+    # Few at once, because whoever asks may stop where much is told of each.
+    for row in rows.values_list(*columns)[:most].iterator(chunk_size=200):
+        yield ClientInfo(*row)
 
 
 def attendance_of(channels: Collection[str], but: str = "") -> dict[str, Attendance]:

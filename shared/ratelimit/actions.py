@@ -23,9 +23,9 @@ RETURNING whole_at
 _SLACK = 1e-4
 
 
-def do_spend(name: str, rate: Rate, now: float | None = None) -> float:
+def do_spend(name: str, rate: Rate, now: float | None = None, *, uses: int = 1) -> float:
     """
-    Use a budget once.
+    Use a budget once, or several times together.
 
     Call it outside of a transaction: within one, all others who share the budget would wait for
     its end.
@@ -34,6 +34,7 @@ def do_spend(name: str, rate: Rate, now: float | None = None) -> float:
         name: whose budget and for what, at most 80 characters.
         rate: how large it is; `count` is 1 or more.
         now: seconds since 1970; hosts' clocks may differ by much less than `rate.seconds`.
+        uses: how often; more than `rate.count` is never allowed.
 
     Returns:
         0 when it was used, else the seconds until it may be, and nothing was written.
@@ -42,7 +43,7 @@ def do_spend(name: str, rate: Rate, now: float | None = None) -> float:
     values: dict[str, str | float] = {
         "name": name,
         "now": now,
-        "cost": rate.cost,
+        "cost": rate.cost * uses,
         "seconds": rate.seconds + _SLACK,
     }
     # SQLite's max() of two values is what PostgreSQL calls greatest().
@@ -53,7 +54,7 @@ def do_spend(name: str, rate: Rate, now: float | None = None) -> float:
             return 0.0
     whole_at = Budget.objects.filter(pk=name).values_list("whole_at", flat=True).first()
     # It may have been made whole and forgotten since.
-    return rate.cost if whole_at is None else max(_SLACK, rate.wait(whole_at, now))
+    return rate.cost if whole_at is None else max(_SLACK, rate.wait(whole_at, now, uses))
 
 
 def do_forget_whole(now: float | None = None) -> int:

@@ -24,6 +24,6 @@ class Rate:
         """How many seconds one use takes to be made up for."""
         return self.seconds / self.count
 
-    def wait(self, whole_at: float, now: float) -> float:
-        """Return in how many seconds the next use is allowed; 0 if it is now."""
-        return max(0.0, whole_at + self.cost - self.seconds - now)
+    def wait(self, whole_at: float, now: float, uses: int = 1) -> float:
+        """Return in how many seconds the next use is allowed, or so many; 0 if it is now."""
+        return max(0.0, whole_at + self.cost * uses - self.seconds - now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,50 +13,53 @@ from services.web.server_api.methods import METHODS, UNAVAILABLE, carry_out
 from services.web.server_api.requests import Batch, read
 from shared.realtime.exceptions import ErrorCode
 
-__all__ = ["BATCH_COMMANDS", "batch", "number_of_commands"]
+__all__ = ["BATCH_COMMANDS", "Command", "batch", "read_commands"]
 
 BATCH_COMMANDS = 1_000
 
 
-class _Command(NamedTuple):
+class Command(NamedTuple):
+    """
+    Attributes:
+        name: its method, whether or not there is one of this name.
+        request: what the method takes; None for what cannot be carried out.
+    """
+
     name: str
     request: msgspec.Struct | None
 
 
-def batch(caller: Caller, value: Any) -> dict[str, Any]:
+def read_commands(value: Any) -> list[Command]:
     """
-    Carry out a batch's commands, one after the other, and return their replies in order.
-
-    `parallel` allows another order and asks for none; each command is a transaction of its own.
+    Return a batch's commands, all of which are read before any is carried out.
 
     Raises:
-        Malformed: a part has another type; then nothing was carried out.
+        Malformed: a part has another type.
         ServerApiError: 106, more than 1,000 commands.
     """
     commands = read(Batch, value).commands
     if len(commands) > BATCH_COMMANDS:
         raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, f"{BATCH_COMMANDS} commands at once")
-    read_before_all = [_command(each) for each in commands]
-    return {"replies": [_reply(caller, each) for each in read_before_all]}
+    return [_command(each) for each in commands]
 
 
-def number_of_commands(value: Any) -> int:
-    """Return how many commands a batch has, before it is read; 1 where it is none."""
-    match value:
-        case {"commands": list(commands)} if commands:
-            return len(commands)
-        case _:
-            return 1
+def batch(caller: Caller, commands: Sequence[Command]) -> dict[str, Any]:
+    """
+    Carry out a batch's commands, one after the other, and return their replies in order.
+
+    `parallel` allows another order and asks for none; each command is a transaction of its own.
+    """
+    return {"replies": [_reply(caller, each) for each in commands]}
 
 
-def _command(fields: dict[str, Any]) -> _Command:
+def _command(fields: dict[str, Any]) -> Command:
     for name, method in METHODS.items():
         if fields.get(name) is not None:
-            return _Command(name, read(method.request, fields[name]))
-    return _Command(next((name for name in fields if name in UNAVAILABLE), ""), None)
+            return Command(name, read(method.request, fields[name]))
+    return Command(next((name for name in fields if name in UNAVAILABLE), ""), None)
 
 
-def _reply(caller: Caller, command: _Command) -> dict[str, Any]:
+def _reply(caller: Caller, command: Command) -> dict[str, Any]:
     try:
         return {command.name: carry_out(caller, command.name, command.request)}
     except ServerApiError as error:

@@ -16,10 +16,12 @@ from shared.realtime.exceptions import ErrorCode, RealtimeError
 from shared.realtime.namespaces import Namespace, namespace_for_clients
 from shared.telemetry import metrics
 
-__all__ = ["MOST_TOLD", "Caller", "authenticate"]
+__all__ = ["MOST_ANSWERED", "MOST_TOLD", "Caller", "authenticate"]
 
 # Characters that one request has gateways told: half of what the queue of bells takes.
 MOST_TOLD = 16 * 1024 * 1024
+# Bytes that one request is answered, before nothing else is read for it.
+MOST_ANSWERED = 16 * 1024 * 1024
 
 _SCHEME = "apikey"
 _MINUTE = 60.0
@@ -36,6 +38,7 @@ class Caller:
         # In whose name the apps' own methods are called.
         self.user: User = key.user
         self._told = 0
+        self._answered = 0
 
     def spend(self, calls: int) -> None:
         """
@@ -47,9 +50,9 @@ class Caller:
         most = settings.CARILLON_SERVER_API_CALLS_PER_MINUTE
         if not most or not calls:
             return
+        rate = Rate(most, _MINUTE)
         # A batch is spent at once, however large: then it is all that there is.
-        rate = Rate(max(1, most // calls), _MINUTE)
-        if wait := do_spend(f"server_api:{self._key}", rate):
+        if wait := do_spend(f"server_api:{self._key}", rate, uses=min(calls, most)):
             metrics.RATE_LIMITED.labels(scope="server_api").inc()
             raise TooManyCalls(most, math.ceil(wait))
 
@@ -64,6 +67,24 @@ class Caller:
             words = f"{MOST_TOLD} characters of data in one request, counted for each channel"
             raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, words)
         self._told += characters
+
+    def check_room(self, octets: int = 1) -> None:
+        """
+        Refuse an answer, or what there is of it yet, that the request has no room for.
+
+        From then on it has room for no other, so that nothing is read in vain.
+
+        Raises:
+            ServerApiError: 106.
+        """
+        if self._answered + octets > MOST_ANSWERED:
+            self._answered = MOST_ANSWERED
+            words = f"{MOST_ANSWERED} bytes of answers to one request: ask in several, or for less"
+            raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, words)
+
+    def answer(self, octets: int) -> None:
+        """Count what this request is answered, also where it is not refused for its size."""
+        self._answered += octets
 
     def check_method(self, method: str) -> None:
         """

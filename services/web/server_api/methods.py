@@ -36,10 +36,13 @@ class Method(NamedTuple):
     Attributes:
         request: what it takes.
         action: what carries it out and returns the result.
+        is_read: whether it writes nothing and answers with however much there is, so that it is
+            refused where the request has no room for that.
     """
 
     request: type[msgspec.Struct]
     action: Callable[[Caller, Any], dict[str, Any]]
+    is_read: bool = False
 
 
 # In the order in which a batch looks for a command's method.
@@ -49,14 +52,14 @@ METHODS: dict[str, Method] = {
     "subscribe": Method(requests.SubscribeRequest, subscribe),
     "unsubscribe": Method(requests.UnsubscribeRequest, unsubscribe),
     "disconnect": Method(requests.DisconnectRequest, disconnect),
-    "history": Method(requests.HistoryRequest, history),
+    "history": Method(requests.HistoryRequest, history, is_read=True),
     "history_remove": Method(requests.ChannelRequest, history_remove),
-    "presence": Method(requests.ChannelRequest, presence),
+    "presence": Method(requests.ChannelRequest, presence, is_read=True),
     "presence_stats": Method(requests.ChannelRequest, presence_stats),
-    "info": Method(requests.InfoRequest, info),
+    "info": Method(requests.InfoRequest, info, is_read=True),
     "rpc": Method(requests.RpcRequest, rpc),
     "refresh": Method(requests.RefreshRequest, refresh),
-    "channels": Method(requests.ChannelsRequest, channels),
+    "channels": Method(requests.ChannelsRequest, channels, is_read=True),
 }
 
 # Of the reference server, and not of this one: error 108, so that a caller can tell this from a
@@ -93,9 +96,9 @@ UNAVAILABLE = frozenset(
 )
 
 
-def carry_out(caller: Caller, name: str, request: msgspec.Struct | None) -> dict[str, Any]:
+def carry_out(caller: Caller, name: str, request: msgspec.Struct | None) -> msgspec.Raw:
     """
-    Carry one method out and return its result.
+    Carry one method out and return its result, encoded, because its size counts.
 
     Args:
         caller: who asks.
@@ -109,8 +112,13 @@ def carry_out(caller: Caller, name: str, request: msgspec.Struct | None) -> dict
         known = name in UNAVAILABLE
         raise ServerApiError(ErrorCode.NOT_AVAILABLE if known else ErrorCode.METHOD_NOT_FOUND)
     caller.check_method(name)
+    method = METHODS[name]
     try:
-        return METHODS[name].action(caller, request)
+        if method.is_read:
+            caller.check_room()
+        result = msgspec.json.encode(method.action(caller, request))
+        if method.is_read:
+            caller.check_room(len(result))
     except ServerApiError:
         raise
     except (InvalidChannel, InvalidData) as error:
@@ -128,3 +136,5 @@ def carry_out(caller: Caller, name: str, request: msgspec.Struct | None) -> dict
         # In a batch, the others' results must not be lost with this one.
         logger.exception("%s failed.", name)
         raise ServerApiError(ErrorCode.INTERNAL) from error
+    caller.answer(len(result))
+    return msgspec.Raw(result)

@@ -18,18 +18,33 @@ from shared.realtime.exceptions import ErrorCode
 from shared.realtime.namespaces import Namespace
 from shared.realtime.positions import Position
 
-__all__ = ["history", "history_remove", "presence", "presence_stats"]
+__all__ = [
+    "MOST_PRESENT",
+    "PAGE_BYTES",
+    "PAGE_PUBLICATIONS",
+    "history",
+    "history_remove",
+    "presence",
+    "presence_stats",
+]
+
+# Of history; there is a next one.
+PAGE_PUBLICATIONS = 1_000
+PAGE_BYTES = 2 * 1024 * 1024
+# Clients of one channel. There is no next page: who is there changes meanwhile.
+MOST_PRESENT = 5_000
 
 
 def history(caller: Caller, request: HistoryRequest) -> dict[str, Any]:
-    """Return publications of the log, and where it stands."""
+    """Return a page of publications of the log, and where it stands."""
     _check_history(caller.namespace_of(request.channel))
-    since = request.since
+    since, limit = request.since, request.limit
     try:
         page = log.history(
             request.channel,
             since=None if since is None else Position(since.epoch, since.offset),
-            limit=request.limit,
+            limit=PAGE_PUBLICATIONS if limit == -1 else min(limit, PAGE_PUBLICATIONS),
+            byte_limit=PAGE_BYTES,
             reverse=request.reverse,
         )
     except ValueError as error:
@@ -55,10 +70,24 @@ def history_remove(caller: Caller, request: ChannelRequest) -> dict[str, Any]:
 
 
 def presence(caller: Caller, request: ChannelRequest) -> dict[str, Any]:
-    """Return who is subscribed, on all gateways, by the ids of their connections."""
+    """
+    Return who is subscribed, on all gateways, by the ids of their connections.
+
+    Raises:
+        ServerApiError: 106, they are a crowd, or too much is told of them.
+    """
     _check_presence(caller.namespace_of(request.channel))
-    members = queries.members(request.channel)
-    return {"presence": {client: _client(info) for client, info in members.items()}}
+    found: dict[str, dict[str, Any]] = {}
+    characters = 0
+    for info in queries.each_member(request.channel, MOST_PRESENT + 1):
+        if len(found) == MOST_PRESENT:
+            words = f"more than {MOST_PRESENT} clients: presence_stats counts them"
+            raise ServerApiError(ErrorCode.LIMIT_EXCEEDED, words)
+        # A character is one byte at least: so it ends before all of them are in memory.
+        characters += len(info.conn_info or "") + len(info.chan_info or "")
+        caller.check_room(characters)
+        found[info.client] = _client(info)
+    return {"presence": found}
 
 
 def presence_stats(caller: Caller, request: ChannelRequest) -> dict[str, Any]:

@@ -19,5 +19,7 @@ def rpc(caller: Caller, request: RpcRequest) -> dict[str, Any]:
     """Call a method that an app declares in its `rpc.py`; the result is what it returns."""
     if not request.method:
         raise ServerApiError(ErrorCode.BAD_REQUEST, "method is missing")
+    # Before it may write anything; its answer is not refused afterwards, however long it is.
+    caller.check_room()
     answer = call_as(caller.user, request.method, request.params)
     return {"data": msgspec.Raw(answer.encode())}

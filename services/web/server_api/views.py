@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from services.web.api.bodies import JSON
 from services.web.api.errors import ApiError
-from services.web.server_api.batch import batch, number_of_commands
+from services.web.server_api.batch import batch, read_commands
 from services.web.server_api.caller import Caller, authenticate
 from services.web.server_api.errors import UNAUTHORIZED, ServerApiError, TooManyCalls
 from services.web.server_api.methods import METHODS, carry_out
@@ -42,10 +42,10 @@ def server_api(request: HttpRequest, method: str) -> HttpResponse:
         JSON.check_size(request)
         caller = authenticate(request)
         value = read_body(request.body)
-        caller.spend(number_of_commands(value) if method == _BATCH else 1)
         if method == _BATCH:
             # Without an envelope: each reply has its own.
-            return _answer(batch(caller, value))
+            return _answer(_replies(caller, value))
+        caller.spend(1)
         return _answer({"result": _result(caller, method, value)})
     except ServerApiError as error:
         return _refuse(request, method, error)
@@ -69,7 +69,18 @@ def nowhere(request: HttpRequest) -> HttpResponse:
     return _bare(ServerApiError(ErrorCode.METHOD_NOT_FOUND, detail), 404)
 
 
-def _result(caller: Caller, method: str, value: Any) -> dict[str, Any]:
+def _replies(caller: Caller, value: Any) -> dict[str, Any]:
+    try:
+        commands = read_commands(value)
+    except (Malformed, ServerApiError):
+        # Turned down as a whole, it is one call, as any other mistake is.
+        caller.spend(1)
+        raise
+    caller.spend(max(1, len(commands)))
+    return batch(caller, commands)
+
+
+def _result(caller: Caller, method: str, value: Any) -> msgspec.Raw:
     known = METHODS.get(method)
     return carry_out(caller, method, None if known is None else read(known.request, value))
 

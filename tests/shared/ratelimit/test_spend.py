@@ -30,6 +30,15 @@ def test_a_refusal_costs_nothing(db: None) -> None:
     assert do_spend("a", RATE, NOW + 2.0) > 0
 
 
+def test_several_uses_at_once(db: None) -> None:
+    """They are all there, or none of them is spent, and the wait is until they all are."""
+    assert do_spend("a", RATE, NOW, uses=4) == 0.0
+    assert do_spend("a", RATE, NOW, uses=3) == pytest.approx(4.0, abs=0.001)
+    assert do_spend("a", RATE, NOW) == 0.0
+    assert do_spend("a", RATE, NOW + 10.0, uses=5) == 0.0
+    assert do_spend("a", RATE, NOW + 10.0) > 0
+
+
 def test_what_was_not_used_does_not_pile_up(db: None) -> None:
     """After a year there are five again, not a year's worth."""
     do_spend("a", RATE, NOW)

@@ -216,3 +216,27 @@ def test_batch_is_as_many_calls_as_it_has_commands(
     assert odd.post("batch", {"commands": "x"}).status_code == 400
     settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 0
     other.result("channels")
+
+
+def test_batch_is_no_more_calls_than_that(wire: Wire, settings: Settings) -> None:
+    """One of most of the calls leaves the others."""
+    settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 5
+    assert len(wire.post("batch", {"commands": [{"publish": PUBLISH}] * 3}).json()["replies"]) == 3
+    for _ in range(2):
+        wire.result("channels")
+    assert wire.error("channels") == 111
+
+
+@pytest.mark.parametrize(
+    ("commands", "status"), [([{"publish": PUBLISH}] * 1_001, 413), ([{"publish": 3}] * 4, 400)]
+)
+def test_batch_that_is_a_mistake(
+    commands: list[object], status: int, wire: Wire, settings: Settings
+) -> None:
+    """It is one call, however many commands it has, as none of them is carried out."""
+    settings.CARILLON_SERVER_API_CALLS_PER_MINUTE = 3
+    assert wire.post("batch", {"commands": commands}).status_code == status
+    for _ in range(2):
+        wire.result("channels")
+    bare(wire.post("batch", {"commands": commands}), 429, 111)
+    assert said(NEWS) == []
