@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared.accounts.access import is_active
 from shared.accounts.commands import call_as, publish_as
-from shared.accounts.keys import digest_of
+from shared.accounts.hearing import id_of, is_welcome
 from shared.presence.clients import ClientInfo
 from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
 from shared.realtime.history import recover
@@ -21,10 +20,7 @@ from shared.testing.exceptions import Disconnected, MadeTooEarly, NeverSubscribe
 from shared.testing.subscriptions import Resumed, Subscription, Unsubscribed, as_json
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
-
-    from shared.accounts.models import User
-
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
 
 __all__ = ["RealtimeClient"]
 
@@ -43,20 +39,21 @@ class RealtimeClient:
     It hears `user:<id>` and `announcements:all` without asking, as every client does.
     """
 
-    def __init__(self, user: AbstractUser, *, session_key: str = "") -> None:
+    def __init__(self, user: AbstractUser | AnonymousUser, *, session_key: str = "") -> None:
         """
         Connect.
 
         Args:
-            user: who it is; the connection has the account as the database has it now.
+            user: who it is; the connection has the account as the database has it now. Or
+                `AnonymousUser()`, who is let in where a namespace has `lets_anonymous_in`.
             session_key: of the session that it connects with, as `client.session.session_key` of
-                Django's test client; signing out of that session disconnects it.
+                Django's test client; signing out of that session disconnects it, for good.
 
         Raises:
-            Disconnected: the user is suspended (4503) or was deleted (3501).
+            Disconnected: the user is suspended (4503) or was deleted (3501), is not signed in with
+                the session, or is nobody and not let in (3501).
         """
-        session = digest_of(session_key) if session_key else ""
-        self._connection = Connection(user.pk, session)
+        self._connection = Connection(user.pk, session_key)
 
     def __deepcopy__(self, memo: object) -> RealtimeClient:
         # Django copies for each test what `setUpTestData` makes.
@@ -75,7 +72,7 @@ class RealtimeClient:
         """
         connection = self._connection
         user = connection.speaker()
-        if not is_active(user):
+        if not is_welcome(user):
             raise connection.close(BANNED)
         with self._answered():
             namespace_for_clients(channel)
@@ -102,10 +99,10 @@ class RealtimeClient:
         """
         user, told = self._connection.speaker(), as_json(data)
         with self._answered():
-            namespace_for_clients(channel)
+            self._connection.find(channel)
             if not isinstance(told, dict):
                 raise Refused(ErrorCode.BAD_REQUEST, "data is a JSON object")
-            publish_as(user, channel, told, ClientInfo(self.name, str(user.pk)))
+            publish_as(user, channel, told, ClientInfo(self.name, id_of(user)))
 
     def rpc(self, method: str, data: Any = None) -> Any:
         """
@@ -137,7 +134,8 @@ class RealtimeClient:
             is left out: see `unsubscribed`.
 
         Raises:
-            Disconnected: the user is suspended (4503) or was deleted (3501).
+            Disconnected: the user is suspended (4503) or was deleted (3501), or the session with
+                which it connected is not theirs anymore (3501).
         """
         self.drop()
         connection = self._connection
@@ -227,7 +225,7 @@ class RealtimeClient:
             raise self._connection.answer(error) from error
 
 
-def _refusal(user: User, channel: str) -> Refused | None:
+def _refusal(user: AbstractUser, channel: str) -> Refused | None:
     """Return with what a user is not let in again; None where they are."""
     try:
         if may_subscribe(user, channel):

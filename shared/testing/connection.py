@@ -6,12 +6,16 @@ import json
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.auth.models import AnonymousUser
 
 from shared.accounts.commands import Suspended
-from shared.accounts.hearing import may_hear_each, own_channels
+from shared.accounts.hearing import id_of, may_hear_each, own_channels
+from shared.accounts.keys import digest_of
 from shared.accounts.models import User
 from shared.accounts.namespaces import REVOCATIONS
+from shared.accounts.sessions import users_of
 from shared.broker.wire import Published
 from shared.realtime import controls
 from shared.realtime.controls import (
@@ -22,13 +26,18 @@ from shared.realtime.controls import (
     Subscribe,
     Unsubscribe,
 )
-from shared.realtime.exceptions import RealtimeError, Refused
+from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
 from shared.realtime.history import recover
+from shared.realtime.namespaces import anybody_may_come, namespace_for_clients
 from shared.realtime.positions import Position
 from shared.realtime.prefixes import is_private
 from shared.testing.exceptions import CommandRefused, Disconnected
 from shared.testing.journal import Journal
 from shared.testing.subscriptions import Resumed, Subscription, Unsubscribed
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AbstractUser
 
 __all__ = ["BANNED", "LOST", "Connection", "may_subscribe"]
 
@@ -48,25 +57,27 @@ class Connection:
 
     Attributes:
         name: its id; another one each time it is opened.
-        user: who it is, as the database had them when it was opened.
+        user: who it is, as the database had them when it was opened, or nobody.
         own_channels: what it hears without asking, as namespaces said when it was opened.
         subscriptions: what it hears, or will resume, by channel.
         ended: subscriptions that are over, with what they received, and how they ended.
         over: how it ended; None while it is open.
     """
 
-    def __init__(self, user_id: int, session: str) -> None:
+    def __init__(self, user_id: int | None, session_key: str) -> None:
         """
         Open it.
 
         Args:
-            user_id: of the account.
-            session: what the session is known by that it is opened with; "" for none.
+            user_id: of the account; None for nobody's.
+            session_key: of the session that it is opened with; "" for none.
 
         Raises:
             Disconnected: it is refused.
         """
-        self._user_id, self._session = user_id, session
+        self._user_id, self._session_key = user_id, session_key
+        # What controls know the session by.
+        self._session = digest_of(session_key) if session_key else ""
         self.subscriptions: dict[str, Subscription] = {}
         self.ended: dict[str, tuple[Subscription, Unsubscribed]] = {}
         self.over: Disconnected | None = None
@@ -79,15 +90,11 @@ class Connection:
         Let the user in, again or for the first time.
 
         Raises:
-            Disconnected: they are suspended or deleted.
+            Disconnected: they are suspended or deleted, or the session has ended.
         """
         # First, so that no revocation falls between.
         journal = Journal()
-        user = User.objects.filter(pk=self._user_id).first()
-        if user is None:
-            raise self.close(_BAD_REQUEST)
-        if not user.is_active:
-            raise self.close(BANNED)
+        user = self._identify()
         self.own_channels = own_channels(user)
         if not all(may_subscribe(user, channel) for channel in self.own_channels):
             raise self.close(_NOT_ALLOWED)
@@ -130,7 +137,7 @@ class Connection:
             elif (subscription := self.subscriptions.get(published.channel)) is not None:
                 subscription.take(published)
 
-    def speaker(self) -> User:
+    def speaker(self) -> AbstractUser:
         """
         Return who is at its end, after all that has come meanwhile.
 
@@ -143,23 +150,56 @@ class Connection:
             raise Disconnected(over.code, over.reason)
         return self.user
 
+    def find(self, channel: str) -> None:
+        """
+        Look a channel up that its client wants to speak in.
+
+        Raises:
+            RealtimeError: it has no rules, or is private, and not heard.
+        """
+        namespace_for_clients(channel)
+        if is_private(channel) and channel not in self.subscriptions:
+            raise Refused(ErrorCode.PERMISSION_DENIED, "permission denied")
+
     def answer(self, error: RealtimeError) -> CommandRefused:
         """Return what its client is told of an error; who is suspended goes."""
         if isinstance(error, Suspended):
             self.close(BANNED)
         return CommandRefused.of(error)
 
+    def _identify(self) -> AbstractUser:
+        """Find out who it is, as the gateway does: with a session, whoever that is now."""
+        key, user_id = self._session_key, self._user_id
+        user: AbstractBaseUser | None = None
+        if key:
+            user = users_of([key]).get(key)
+        elif user_id is not None:
+            user = User.objects.filter(pk=user_id).first()
+        is_nobody = user is None if key else user_id is None
+        if is_nobody and anybody_may_come():
+            # Hooks say that they take accounts; those that let nobody in never meet it.
+            return cast("AbstractUser", AnonymousUser())
+        if not isinstance(user, User) or user.pk != user_id:
+            raise self.close(_BAD_REQUEST)
+        if not user.is_active:
+            raise self.close(BANNED)
+        return user
+
     def _heed(self, revocation: Mapping[str, Any]) -> None:
+        who = self.user.pk
+        if who is None:
+            # All of it is about accounts.
+            return
         match revocation:
             case {"type": "recheck"}:
-                if self._user_id in revocation.get("users", [self._user_id]):
+                if who in revocation.get("users", [who]):
                     self._recheck()
-            case {"user": self._user_id, "code": code, "reason": reason}:
+            case {"user": user, "code": code, "reason": reason} if user == who:
                 self.close(BANNED if code == BANNED[0] else (code, reason))
 
     def _recheck(self) -> None:
         """End what the user may not hear anymore."""
-        user = User.objects.filter(pk=self._user_id, is_active=True).first()
+        user = User.objects.filter(pk=self.user.pk, is_active=True).first()
         if user is None:
             self.close(BANNED)
             return
@@ -177,7 +217,7 @@ class Connection:
                 self.end(channel, Unsubscribed(*_UNSUBSCRIBED))
 
     def _obey(self, control: Control, coming: Iterable[Published]) -> None:
-        if not control.meets(str(self._user_id), self.name, self._session):
+        if not control.meets(id_of(self.user), self.name, self._session):
             return
         match control:
             case Disconnect(code=code, reason=reason):
@@ -197,7 +237,7 @@ class Connection:
                 self.close(_EXPIRED)
 
 
-def may_subscribe(user: User, channel: str) -> bool:
+def may_subscribe(user: AbstractUser, channel: str) -> bool:
     """Ask as the gateway does, of whom many may arrive together."""
     [answer] = may_hear_each([(user, channel)])
     if isinstance(answer, Exception):

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.accounts.commands import MOST_TOGETHER, NotTogether, goes_together, publish_each_as
-from shared.realtime.exceptions import ErrorCode, Refused
+from shared.realtime.exceptions import ErrorCode, RealtimeError, Refused
 from shared.testing.client import RealtimeClient
 from shared.testing.exceptions import CommandRefused
 from shared.testing.subscriptions import as_json
 
 if TYPE_CHECKING:
-    from shared.accounts.models import User
+    from django.contrib.auth.models import AbstractUser
+
     from shared.testing.connection import Connection
 
 __all__ = ["publish_together"]
@@ -41,15 +42,18 @@ def publish_together(
     if not goes_together(channel):
         raise ValueError(f"{channel}: its namespace has no on_publish_each, or no history.")
     answers: list[CommandRefused | None] = [None] * len(said)
-    waiting: list[tuple[int, Connection, User, dict[str, Any]]] = []
+    waiting: list[tuple[int, Connection, AbstractUser, dict[str, Any]]] = []
     for index, (client, data) in enumerate(said):
         connection = client._connection
         user, told = connection.speaker(), as_json(data)
-        if isinstance(told, dict):
-            waiting.append((index, connection, user, told))
+        try:
+            connection.find(channel)
+            if not isinstance(told, dict):
+                raise Refused(ErrorCode.BAD_REQUEST, "data is a JSON object")
+        except RealtimeError as error:
+            answers[index] = connection.answer(error)
         else:
-            refusal = Refused(ErrorCode.BAD_REQUEST, "data is a JSON object")
-            answers[index] = connection.answer(refusal)
+            waiting.append((index, connection, user, told))
     while waiting:
         together = waiting[:MOST_TOGETHER]
         try:

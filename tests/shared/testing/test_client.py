@@ -176,6 +176,18 @@ class TestCommands:
         with pytest.raises(CommandRefused, match="error 107"):
             client.publish(BEST, "yes")  # type: ignore[arg-type]
 
+    def test_publish_in_a_private_channel(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only who hears it speaks there: here that is whom a server has made hear it."""
+        monkeypatch.setattr(namespaces.named("tick"), "private_channels", True)
+        client = RealtimeClient(alice)
+        with pytest.raises(CommandRefused, match="error 103, "):
+            client.publish("$tick:x", {"n": 1})
+        do_control(Subscribe(user=str(alice.pk), channel="$tick:x"))
+        client.publish("$tick:x", {"n": 2})
+        assert client.received("$tick:x") == [{"n": 2}]
+
     def test_what_json_is_not(self, alice: User) -> None:
         """Data goes over a wire: tuples arrive as lists, and what is no JSON not at all."""
         client = RealtimeClient(alice)

@@ -53,6 +53,10 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("publish", {"channel": "announcements:all", "data": {"n": 1}}),
     ("publish", {"channel": "nowhere:x", "data": {"n": 1}}),
     ("publish", {"channel": "poll:", "data": {"n": 1}}),
+    ("subscribe", {"channel": "$tick:x"}),
+    ("publish", {"channel": "$tick:x", "data": {"n": 1}}),
+    ("publish", {"channel": "$tick:x", "data": ["n"]}),
+    ("publish", {"channel": "$poll:x", "data": {"choice": "yes"}}),
     ("publish", {"channel": "chat:backroom", "data": {"message": "let me in"}}),
     ("publish", {"channel": "chat:lobby", "data": {"message": " "}}),
     ("publish", {"channel": "chat:lobby", "data": {"message": 7}}),
@@ -68,6 +72,12 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.fixture
+def private_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are ticks that nobody hears without a token."""
+    monkeypatch.setattr(namespaces.named("tick"), "private_channels", True)
+
+
 @pytest.mark.parametrize(("method", "request_"), COMMANDS)
 async def test_commands(
     gateway: Gateway,
@@ -75,6 +85,7 @@ async def test_commands(
     lobby: ChatRoom,
     backroom: ChatRoom,
     cookie_of: CookieOf,
+    private_ticks: None,
     method: str,
     request_: dict[str, Any],
 ) -> None:

@@ -193,6 +193,20 @@ class TestTogether:
         assert (refusal.code, taken) == (107, None)
         assert batches == [1]
 
+    def test_private_channel(
+        self,
+        client: RealtimeClient,
+        poll: Namespace,
+        batches: list[int],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Who does not hear it does not speak there, as alone."""
+        monkeypatch.setattr(poll, "private_channels", True)
+        [refusal] = publish_together("$poll:best", [(client, {"choice": "yes"})])
+        assert refusal is not None
+        assert refusal.code == 103
+        assert batches == []
+
     def test_suspended(self, client: RealtimeClient, alice: User, bob: User) -> None:
         """Who is not active anymore is refused, and goes."""
         other = RealtimeClient(bob)
