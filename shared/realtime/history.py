@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from shared.broker.wire import Published
@@ -20,7 +20,6 @@ __all__ = [
     "history",
     "missed_since",
     "recover",
-    "recover_many",
 ]
 
 # Beyond either bound a returning client reads pages of history instead.
@@ -107,24 +106,28 @@ def recover(channel: str, since: Position | None) -> Recovery:
     Return what a client has missed since its position, all of it or nothing.
 
     With None there is nothing to recover: the result is recovered, empty, at the head. A position
-    with the epoch "" is one of whatever epoch the stream has.
+    with the epoch "" is one of whatever epoch the stream has. Gateways do the same for many clients
+    at once, who share what is read (services/gateway/recoveries.py).
     """
-    return recover_many([(channel, since)])[0]
-
-
-def recover_many(wanted: Sequence[tuple[str, Position | None]]) -> list[Recovery]:
-    """
-    Do what `recover` does, for many clients' channels and positions; in their order.
-
-    Where the streams stand is one statement for all; only who has missed something costs more.
-    """
-    heads = heads_of({channel for channel, _ in wanted})
-    # After an outage many ask for the same.
-    known: dict[tuple[str, Position | None], Recovery] = {}
-    for channel, since in wanted:
-        if (channel, since) not in known:
-            known[channel, since] = _recover(channel, since, heads.get(channel))
-    return [known[each] for each in wanted]
+    found = heads_of([channel]).get(channel)
+    if found is None:
+        return Recovery(None, NOWHERE, since is None, [])
+    head = found.position
+    offsets = missed_since(since, head)
+    if not offsets:
+        return Recovery(found.stream_id, head, offsets is not None, [])
+    rows = streams.read(
+        channel,
+        found.stream_id,
+        head,
+        after=offsets[0] - 1,
+        limit=len(offsets),
+        byte_limit=RECOVERY_BYTES,
+    )
+    # Offsets only grow by one, so as many rows as offsets are missing means there is no hole.
+    if len(rows) != len(offsets):
+        return Recovery(found.stream_id, head, False, [])
+    return Recovery(found.stream_id, head, True, rows)
 
 
 def heads_of(channels: Collection[str]) -> dict[str, streams.Head]:
@@ -147,24 +150,3 @@ def missed_since(since: Position | None, head: Position) -> range | None:
     if since.epoch not in ("", head.epoch) or not 0 <= missed <= RECOVERY_PUBLICATIONS:
         return None
     return range(since.offset + 1, head.offset + 1)
-
-
-def _recover(channel: str, since: Position | None, found: streams.Head | None) -> Recovery:
-    if found is None:
-        return Recovery(None, NOWHERE, since is None, [])
-    head = found.position
-    offsets = missed_since(since, head)
-    if not offsets:
-        return Recovery(found.stream_id, head, offsets is not None, [])
-    rows = streams.read(
-        channel,
-        found.stream_id,
-        head,
-        after=offsets[0] - 1,
-        limit=len(offsets),
-        byte_limit=RECOVERY_BYTES,
-    )
-    # Offsets only grow by one, so as many rows as offsets are missing means there is no hole.
-    if len(rows) != len(offsets):
-        return Recovery(found.stream_id, head, False, [])
-    return Recovery(found.stream_id, head, True, rows)

@@ -11,9 +11,9 @@ from shared.realtime.exceptions import UnrecoverablePosition
 from shared.realtime.history import (
     RECOVERY_BYTES,
     RECOVERY_PUBLICATIONS,
+    heads_of,
     history,
     recover,
-    recover_many,
 )
 from shared.realtime.models import Publication
 from shared.realtime.positions import LOST, Position
@@ -185,32 +185,13 @@ class TestRecover:
             recover(CHANNEL, head)
 
 
-def test_recover_many(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    """Many clients' places are looked up in one statement; each is told as if it were alone."""
+def test_where_many_channels_stand(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """It is one statement; a channel that nobody has spoken in stands at its beginning."""
     head = fill(5)
     other = publish_many([Draft("notes:b", {"n": 1})])[0]
-    at_other = Position(other.epoch, other.offset)
-    wanted = [
-        (CHANNEL, None),
-        (CHANNEL, head),
-        ("notes:b", None),
-        ("notes:b", at_other),
-        (CHANNEL, Position("another", 3)),
-    ]
     with django_assert_num_queries(1):
-        found = recover_many(wanted)
-    assert [each.head for each in found] == [head, head, at_other, at_other, head]
-    assert [each.recovered for each in found] == [True, True, True, True, False]
-    behind = [(CHANNEL, Position(head.epoch, 3)), ("notes:new", None), (CHANNEL, head)]
-    missed, new, none = recover_many(behind)
-    assert [each.offset for each in missed.publications] == [4, 5]
-    assert (new.head.offset, new.recovered, none.publications) == (0, True, [])
-    assert recover_many([]) == []
-
-
-def test_recover_many_of_one_place(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    """What many clients missed together, as after an outage, is read once."""
-    head = fill(5)
-    with django_assert_num_queries(2):
-        found = recover_many([(CHANNEL, Position(head.epoch, 2))] * 50)
-    assert [[each.offset for each in one.publications] for one in found] == [[3, 4, 5]] * 50
+        found = heads_of([CHANNEL, "notes:b"])
+    assert found[CHANNEL].position == head
+    assert found["notes:b"].position == Position(other.epoch, other.offset)
+    assert heads_of(["notes:new"])["notes:new"].position.offset == 0
+    assert heads_of([]) == {}
