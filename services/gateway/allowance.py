@@ -2,15 +2,18 @@
 Allowance: how many connections a user may have, so that none takes everybody else's place.
 
 What a gateway has itself it knows exactly: one too many is refused for good (3504), and the others
-stay. What others have it knows from presence, where each client's own channel is written: that is
-a second old, and a gateway that was killed stands there for half a minute, while its clients are
-coming here. So over all gateways there may be twice as many, the dead ones with the living, and
-who has more is told to come again in a moment.
+stay. What others have it knows from presence, where each client is shown in its user's own channel
+for as long as it is connected, also where it hears that channel no longer: that is a second old,
+and a gateway that was killed stands there for half a minute, while its clients are coming here. So
+over all gateways there may be twice as many, the dead ones with the living, and who has more is
+told to come again in a moment.
 
 Who is nobody is not counted: an address is what they have in common, and that is nginx's to bound.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -18,9 +21,17 @@ from services.gateway.presence import Presence
 from services.gateway.revocations import Revocations
 from shared.notifications.namespaces import user_channel
 
-__all__ = ["has_room", "has_room_here"]
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+__all__ = ["counted_in", "has_room", "has_room_here"]
 
 _DEAD_AND_LIVING = 2
+
+
+def counted_in(user: AbstractUser) -> str:
+    """Return the channel in whose presence a user's connections are counted; "" for nobody's."""
+    return "" if user.is_anonymous else user_channel(user.pk)
 
 
 def has_room_here(revocations: Revocations, user_id: int) -> bool:

@@ -13,7 +13,14 @@ from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseThreads
 from services.gateway.recoveries import Recoveries, Recovery
 from shared.accounts.hearing import id_of, may_hear_each, own_channels
-from shared.accounts.logins import Login, holders_of, passwords_among, sessions_among
+from shared.accounts.logins import (
+    Account,
+    Ended,
+    Login,
+    accounts_among,
+    ended_among,
+    holders_of,
+)
 from shared.accounts.models import User
 from shared.accounts.sessions import users_of
 from shared.realtime.history import heads_of
@@ -24,6 +31,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
 __all__ = ["Arrival", "Arrivals", "LoginEnded", "NoLongerActive", "NotSubscribed", "Since"]
+
+# What a connection is closed with whose login ends so.
+_CODES = {Ended.ORIGIN: CloseCode.SIGNED_OUT, Ended.PASSWORD: CloseCode.FORCE_RECONNECT}
 
 # Where a client stood in each channel it wants; None for "from now on".
 type Since = Mapping[str, Position | None]
@@ -139,12 +149,13 @@ def _users(session_keys: Sequence[str]) -> list[AbstractBaseUser | Exception | N
 
 
 def _accounts(user_ids: Sequence[int]) -> list[AbstractBaseUser | Exception | None]:
+    # Each has an instance to itself: they are used in several threads.
     found = User.objects.in_bulk(set(user_ids))
-    return [found.get(user_id) for user_id in user_ids]
+    return [copy(found.get(user_id)) for user_id in user_ids]
 
 
 def _holders(keys: Sequence[int]) -> list[AbstractBaseUser | Exception | None]:
-    # Each has an instance to itself: they are used in several threads.
+    # As above.
     found = holders_of(set(keys))
     return [copy(found.get(key)) for key in keys]
 
@@ -154,13 +165,16 @@ def _own_channels(users: Sequence[AbstractUser]) -> list[list[str] | Exception]:
 
 
 def _heads(arrivals: Sequence[Arrival]) -> list[dict[str, Head | None] | Exception]:
-    # The session's user was read before the connection could hear of a revocation.
-    accounts = {arrival.user.pk for arrival in arrivals if not arrival.user.is_anonymous}
-    passwords = passwords_among(accounts)
-    welcome = {"", *map(str, passwords)}
+    # Each user was read before the connection could hear of a revocation.
+    accounts = accounts_among({each.user.pk for each in arrivals if not each.user.is_anonymous})
+    for arrival in arrivals:
+        if (account := accounts.get(arrival.user.pk)) is not None:
+            # The connection's own object, as it is what hooks are asked with later, too.
+            account.renew(arrival.user)
+    welcome = {"", *map(str, accounts)}
     may = _permissions(arrival for arrival in arrivals if id_of(arrival.user) in welcome)
     # And before it could hear of the end of what it came with.
-    ended = _ended(arrivals, passwords)
+    ended = _ended(arrivals, accounts)
     refusals = [
         (ended.get(index) or _refusal(arrival, may))
         if id_of(arrival.user) in welcome
@@ -181,21 +195,12 @@ def _heads(arrivals: Sequence[Arrival]) -> list[dict[str, Head | None] | Excepti
     ]
 
 
-def _ended(arrivals: Sequence[Arrival], passwords: Mapping[int, str]) -> dict[int, LoginEnded]:
-    """Return by index whose login has ended, with a statement for each kind that there is."""
+def _ended(arrivals: Sequence[Arrival], accounts: Mapping[int, Account]) -> dict[int, LoginEnded]:
+    """Return by index whose login has ended."""
     logins = {index: each.login for index, each in enumerate(arrivals) if each.login is not None}
-    origins = {login.origin for login in logins.values()}
-    sessions = {origin.session_key for origin in origins if origin.session_key}
-    keys = {origin.key for origin in origins if origin.key is not None}
-    lost = sessions - sessions_among(sessions) if sessions else set()
-    revoked = keys - holders_of(keys).keys() if keys else set()
-    ended: dict[int, LoginEnded] = {}
-    for index, login in logins.items():
-        if login.origin.session_key in lost or login.origin.key in revoked:
-            ended[index] = LoginEnded(CloseCode.SIGNED_OUT)
-        elif login.password and login.password != passwords.get(arrivals[index].user.pk):
-            ended[index] = LoginEnded(CloseCode.FORCE_RECONNECT)
-    return ended
+    comers = [(arrivals[index].user.pk, login) for index, login in logins.items()]
+    ended = zip(logins, ended_among(comers, accounts), strict=True)
+    return {index: LoginEnded(_CODES[end]) for index, end in ended if end is not None}
 
 
 # By user and channel; an exception where a namespace failed to say it.

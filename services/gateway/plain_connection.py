@@ -251,10 +251,10 @@ class PlainConnection:
                 self.end(CloseCode.PERMISSION_DENIED)
 
     @property
-    def session_key(self) -> str:
-        """The key of the session that it ends with."""
+    def login(self) -> Login | None:
+        """The session that it was opened with."""
         login: Login | None = self._scope.get("login")
-        return "" if login is None else login.origin.session_key
+        return login
 
     def permitted(self) -> Collection[str]:
         """Return the channels that it hears, or is about to."""

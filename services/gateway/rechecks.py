@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
+from services.gateway.centrifuge.visitors import nobody
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseThreads
+from services.gateway.doubts import Question
+from shared.accounts.access import active_among
 from shared.accounts.hearing import may_hear_each
+from shared.accounts.logins import Login
 from shared.accounts.models import User
 from shared.realtime.controls import Control
 from shared.realtime.exceptions import Refused
@@ -29,16 +32,13 @@ __all__ = ["Revocable", "recheck"]
 
 logger = logging.getLogger(__name__)
 
-# Users in one question, so that it is answered in time whatever their namespaces ask.
-_USERS_AT_ONCE = 50
-
 
 class Revocable(Protocol):
     """What is needed of a connection."""
 
     @property
-    def session_key(self) -> str:
-        """The key of the session that it ends with; "" for none."""
+    def login(self) -> Login | None:
+        """What it was opened with, and ends with; None ends with nothing."""
 
     def end(self, code: CloseCode) -> None:
         """Close it, or refuse it while it is being opened; never wait, never raise."""
@@ -57,75 +57,92 @@ class Revocable(Protocol):
 
 
 class _Standing(NamedTuple):
-    """A user as the database has them, and which of some channels are not for them."""
+    """A user as the database has them, or nobody, and which of some channels are not for them."""
 
-    user: User
-    lost: Collection[str]
+    user: AbstractUser
+    lost: set[str]
 
 
 async def recheck(
     database: DatabaseThreads,
     connections: Mapping[int | None, Collection[Revocable]],
-    user_ids: Collection[int],
+    questions: Sequence[Question],
 ) -> None:
     """
     End what users have lost the permission for, and the connections of who is not active.
 
     Args:
         database: where it is asked.
-        connections: of each user; changes meanwhile.
-        user_ids: who.
+        connections: of each user, None for nobody's; changes meanwhile.
+        questions: what is asked; all of it is answered together, or nothing.
 
     Raises:
-        DatabaseAway: it was not answered for all of them.
+        DatabaseAway: it was not answered.
     """
-    for some in batched(user_ids, _USERS_AT_ONCE):
-        asked = {
-            user_id: sorted({c for one in connections.get(user_id, ()) for c in one.permitted()})
-            for user_id in some
-        }
-        found = await database.run(_standings, asked)
-        for user_id in some:
-            there, standing = tuple(connections.get(user_id, ())), found.get(user_id)
-            for connection in there:
-                if standing is None:
-                    connection.end(CloseCode.BANNED)
-                    continue
-                # Each has one to itself: they are used in several threads.
-                connection.renew_user(copy(standing.user))
-                for channel in standing.lost:
-                    connection.lose(channel)
-            if there and (standing is None or standing.lost):
-                lost = "all" if standing is None else len(standing.lost)
-                logger.info(
-                    "User %d has lost %s of what %d connections hear.", user_id, lost, len(there)
-                )
+    found = await database.run(_standings, questions)
+    for user_id in dict.fromkeys(question.user for question in questions):
+        there, standing = tuple(connections.get(user_id, ())), found.get(user_id)
+        for connection in there:
+            try:
+                _tell(connection, standing)
+            except Exception:
+                # A mistake of ours leaves it nothing that is not for it, and the others theirs.
+                logger.exception("A connection could not be told what its user has lost.")
+                connection.end(CloseCode.FORCE_RECONNECT)
+        if there and (standing is None or standing.lost):
+            lost = "all" if standing is None else len(standing.lost)
+            who = "Nobody" if user_id is None else f"User {user_id}"
+            logger.info("%s has lost %s of what %d connections hear.", who, lost, len(there))
 
 
-def _standings(asked: Mapping[int, Sequence[str]]) -> dict[int, _Standing]:
-    users = User.objects.filter(is_active=True).in_bulk(asked)
-    wanted = [(user, channel) for pk, user in users.items() for channel in asked[pk]]
-    lost: dict[int, set[str]] = {pk: set() for pk in users}
-    for (user, channel), answer in zip(wanted, _answers(wanted), strict=True):
+def _tell(connection: Revocable, standing: _Standing | None) -> None:
+    if standing is None:
+        connection.end(CloseCode.BANNED)
+        return
+    if not standing.user.is_anonymous:
+        # Each has one to itself: they are used in several threads.
+        connection.renew_user(copy(standing.user))
+    # Only what it hears by permission: somebody else may have granted it what another one loses.
+    for channel in standing.lost.intersection(connection.permitted()):
+        connection.lose(channel)
+
+
+def _standings(questions: Sequence[Question]) -> dict[int | None, _Standing]:
+    """Return them by user; who has no account anymore, or none that is active, is left out."""
+    ids = {question.user for question in questions if question.user is not None}
+    users: dict[int | None, AbstractUser] = {None: nobody()}
+    users.update(User.objects.filter(is_active=True).in_bulk(ids))
+    wanted = [
+        (question.user, question.channel)
+        for question in questions
+        if question.user in users and question.channel is not None
+    ]
+    lost: dict[int | None, set[str]] = {user_id: set() for user_id in users}
+    answers = _answers([(users[user_id], channel) for user_id, channel in wanted])
+    for (user_id, channel), answer in zip(wanted, answers, strict=True):
         if isinstance(answer, Exception) and not isinstance(answer, Refused):
             # A mistake in an app's hook takes nothing from anybody.
             logger.error("Permission for %s could not be asked again.", channel, exc_info=answer)
         elif isinstance(answer, Refused) or not answer:
-            lost[user.pk].add(channel)
+            lost[user_id].add(channel)
     # Who was deactivated after they were read has lost all, and is told why.
-    losers = [pk for pk, channels in lost.items() if channels]
-    active = User.objects.filter(pk__in=losers, is_active=True).values_list("pk", flat=True)
-    gone = set(losers).difference(active)
+    losers = {user_id for user_id in ids if lost.get(user_id)}
+    gone = losers - active_among(losers) if losers else set()
     return {pk: _Standing(user, lost[pk]) for pk, user in users.items() if pk not in gone}
 
 
 def _answers(wanted: Sequence[tuple[AbstractUser, str]]) -> list[bool | Exception]:
+    failure: Exception
     try:
         return may_hear_each(wanted)
+    except (DataError, IntegrityError) as error:
+        failure = error
     except (DatabaseError, InterfaceError):
+        # The next one would meet it, too.
         raise
     except Exception as error:
-        if len(wanted) == 1:
-            return [error]
-        # What is wrong with one of them must not be everybody's error.
-        return [answer for one in wanted for answer in _answers([one])]
+        failure = error
+    if len(wanted) == 1:
+        return [failure]
+    # What is wrong with one of them must not be everybody's error.
+    return [answer for one in wanted for answer in _answers([one])]

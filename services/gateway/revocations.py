@@ -4,7 +4,8 @@ Revocations: who may not be signed in anymore loses their connections, on every 
 `revocations:all` is a stream like any other, and the gateway is a member of it for as long as it
 runs. So a revocation comes by bell at once, by head check where no bell comes, and where the
 stream cannot be continued, the database is asked about everybody who is here. So it is about those
-who may have lost a permission: their account stays, and what they may not hear anymore ends.
+who may have lost a permission: their account stays, and what they may not hear anymore ends. That
+is asked until it is answered, in the order of `doubts`.
 
 A connection is added here before its handshake reads whether its user is active. So at whatever
 moment a revocation commits, either that read sees it, or it reaches the connection.
@@ -14,12 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from services.gateway.closecodes import CloseCode
 from services.gateway.database import DatabaseAway, DatabaseThreads
+from services.gateway.doubts import Doubts, Question
 from services.gateway.rechecks import Revocable, recheck
 from services.gateway.repair import Repair
 from services.gateway.standing import StandingMember
@@ -29,8 +33,6 @@ from shared.telemetry import metrics
 __all__ = ["Revocations"]
 
 logger = logging.getLogger(__name__)
-
-_RETRY_SECONDS = 1.0
 
 
 class Revocations(StandingMember):
@@ -43,7 +45,7 @@ class Revocations(StandingMember):
         # By user id, None for nobody's; those that are being opened included.
         self._connections: dict[int | None, set[Revocable]] = {}
         # Who may have lost a permission, or more if revocations have passed unheard.
-        self._doubtful: set[int] = set()
+        self._doubts = Doubts(self._heard_by)
         self._in_doubt = asyncio.Event()
 
     def add(self, user_id: int | None, connection: Revocable) -> None:
@@ -73,10 +75,10 @@ class Revocations(StandingMember):
         """Return all connections here."""
         return chain.from_iterable(self._connections.values())
 
-    def share(self, part: int, parts: int) -> list[Revocable]:
-        """Return the connections of the users whose turn it is: each has one among so many."""
+    def share(self, part: int, parts: int) -> list[tuple[int, Revocable]]:
+        """Return users whose turn it is with each connection: everybody has one among so many."""
         return [
-            connection
+            (user_id, connection)
             for user_id, connections in self._connections.items()
             if user_id is not None and user_id % parts == part
             for connection in connections
@@ -86,10 +88,7 @@ class Revocations(StandingMember):
         """Serve the stream, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.attend())
-            while True:
-                await self._in_doubt.wait()
-                self._in_doubt.clear()
-                await self._recheck()
+            tasks.create_task(self._recheck())
 
     def take(self, message: dict[str, Any]) -> None:
         match message:
@@ -103,21 +102,45 @@ class Revocations(StandingMember):
                 self.lose_place()
 
     def lose_place(self) -> None:
-        self._doubt(user_id for user_id in self._connections if user_id is not None)
+        self._doubt(self._connections)
 
-    def _doubt(self, user_ids: Iterable[int]) -> None:
-        self._doubtful.update(user_ids)
+    def _doubt(self, user_ids: Iterable[int | None]) -> None:
+        self._doubts.add(user_ids)
         self._in_doubt.set()
 
+    def _heard_by(self, user_id: int | None) -> Collection[str] | None:
+        """Return the channels that a user's connections here hear; None if there are none."""
+        connections = self._connections.get(user_id)
+        if connections is None:
+            return None
+        return {channel for each in connections for channel in each.permitted()}
+
     async def _recheck(self) -> None:
-        """Find out what those in doubt may still hear, as soon as the database can be asked."""
-        while self._doubtful:
-            asked, self._doubtful = self._doubtful, set()
-            try:
-                await recheck(self._database, self._connections, asked)
-            except DatabaseAway:
-                self._doubtful |= asked
-                await asyncio.sleep(_RETRY_SECONDS)
+        """Find out what those in doubt may still hear, as soon as it is answered, for ever."""
+        while True:
+            seconds = self._doubts.wait(time.monotonic())
+            if seconds != 0.0:
+                await self._wait(seconds)
+            elif questions := self._doubts.take(time.monotonic()):
+                await self._ask(questions)
+
+    async def _wait(self, seconds: float | None) -> None:
+        self._in_doubt.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._in_doubt.wait()
+
+    async def _ask(self, questions: list[Question]) -> None:
+        try:
+            await recheck(self._database, self._connections, questions)
+        except Exception as error:
+            self._doubts.unanswered(time.monotonic())
+            if not isinstance(error, DatabaseAway):
+                logger.exception("A recheck has failed, and is made again.")
+            elif self._database.outage is None:
+                logger.warning("A recheck got no answer, and is made again: %s", error)
+        else:
+            self._doubts.answered()
 
     def _end(self, user_id: int, code: CloseCode) -> None:
         connections = list(self._connections.get(user_id, ()))

@@ -17,12 +17,12 @@ from services.gateway.arrivals import Arrivals
 from services.gateway.commits import Commits
 from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
+from services.gateway.logins import Logins
 from services.gateway.obedience import Obedience
 from services.gateway.presence import Presence
 from services.gateway.repair import Repair
 from services.gateway.reporting import Reporter
 from services.gateway.revocations import Revocations
-from services.gateway.sessions import Sessions
 from services.gateway.tellings import Tellings
 from shared.broker.wire import Published
 from shared.presence import changes
@@ -52,7 +52,7 @@ class Gateway:
         self.commits = Commits(self.database, self.repair.hub.accept)
         self.revocations = Revocations(self.repair, self.database)
         self.obedience = Obedience(self.repair, self.database, self.revocations)
-        self.sessions = Sessions(self.database, self.revocations)
+        self.logins = Logins(self.database, self.revocations)
         self.tellings = Tellings()
         self.presence = Presence(
             self.database,
@@ -84,7 +84,7 @@ class Gateway:
         if self._tasks:
             return
         parts = [self._watch_loop, self.database.watch, self.repair.run]
-        parts += [self.revocations.run, self.obedience.run, self.sessions.run, self.presence.run]
+        parts += [self.revocations.run, self.obedience.run, self.logins.run, self.presence.run]
         parts.append(Reporter(self.database, self.presence.incarnation).run)
         if self.doorbell is not None:
             parts.append(self.doorbell.run)

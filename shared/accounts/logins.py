@@ -8,7 +8,8 @@ just being opened, and for tokens from before, it is asked here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import enum
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,12 +22,15 @@ from shared.accounts.models import ApiKey, User
 from shared.tokens.grants import NO_ORIGIN, ConnectionToken, Origin
 
 __all__ = [
+    "Account",
+    "Ended",
     "Login",
+    "accounts_among",
+    "ended_among",
     "holders_of",
     "is_outdated",
     "login_of",
     "mark_of",
-    "passwords_among",
     "sessions_among",
 ]
 
@@ -38,9 +42,12 @@ _SESSIONS_SQLITE = """
     SELECT session_key FROM django_session
     WHERE expire_date > %s AND session_key IN (SELECT value FROM json_each(%s))
 """
-_PASSWORDS_POSTGRESQL = "SELECT id, password FROM accounts_user WHERE is_active AND id = ANY(%s)"
-_PASSWORDS_SQLITE = """
-    SELECT id, password FROM accounts_user
+_ACCOUNTS_POSTGRESQL = """
+    SELECT id, password, is_staff, is_superuser FROM accounts_user
+    WHERE is_active AND id = ANY(%s)
+"""
+_ACCOUNTS_SQLITE = """
+    SELECT id, password, is_staff, is_superuser FROM accounts_user
     WHERE is_active AND id IN (SELECT value FROM json_each(%s))
 """
 
@@ -58,6 +65,32 @@ class Login(NamedTuple):
     password: str = ""
 
 
+class Ended(enum.Enum):
+    """What of a login has ended."""
+
+    ORIGIN = "the session or the key"
+    PASSWORD = "the password"
+
+
+class Account(NamedTuple):
+    """
+    What counts of an active account while somebody comes with it.
+
+    Attributes:
+        password: what its password is stored as.
+        is_staff: Django's flag, which hooks ask.
+        is_superuser: the other one.
+    """
+
+    password: str
+    is_staff: bool
+    is_superuser: bool
+
+    def renew(self, user: AbstractUser) -> None:
+        """Have a user object, which is older, say the same."""
+        user.is_staff, user.is_superuser = self.is_staff, self.is_superuser
+
+
 def login_of(user: AbstractUser, origin: Origin) -> Login:
     """Return how a user comes with a session, a key, or a token that was made with neither."""
     return Login(origin, "" if origin.key is not None else user.password)
@@ -68,6 +101,37 @@ def mark_of(origin: Origin) -> str:
     if origin.key is not None:
         return f"key:{origin.key}"
     return digest_of(origin.session_key) if origin.session_key else ""
+
+
+def ended_among(
+    comers: Sequence[tuple[int, Login]], accounts: Mapping[int, Account]
+) -> list[Ended | None]:
+    """
+    Return for each login, in their order, what of it has ended; None for one that still counts.
+
+    There is a statement for each kind of origin that is among them.
+
+    Args:
+        comers: users' ids, and what they have come with.
+        accounts: theirs, as they are now.
+    """
+    origins = {login.origin for _, login in comers}
+    sessions = {origin.session_key for origin in origins if origin.session_key}
+    keys = {origin.key for origin in origins if origin.key is not None}
+    lost = sessions - sessions_among(sessions) if sessions else set()
+    revoked = keys - holders_of(keys).keys() if keys else set()
+    return [
+        Ended.ORIGIN
+        if login.origin.session_key in lost or login.origin.key in revoked
+        else Ended.PASSWORD
+        if login.password and login.password != _password(accounts.get(user_id))
+        else None
+        for user_id, login in comers
+    ]
+
+
+def _password(account: Account | None) -> str | None:
+    return None if account is None else account.password
 
 
 def holders_of(keys: Collection[int]) -> dict[int, User]:
@@ -91,14 +155,17 @@ def sessions_among(keys: Collection[str]) -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def passwords_among(user_ids: Collection[int]) -> dict[int, str]:
-    """Return what the passwords of those users are stored as who are there and active now."""
+def accounts_among(user_ids: Collection[int]) -> dict[int, Account]:
+    """Return by id what counts of the accounts of those who are there and active now."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_PASSWORDS_POSTGRESQL, [list(user_ids)])
+            cursor.execute(_ACCOUNTS_POSTGRESQL, [list(user_ids)])
         else:
-            cursor.execute(_PASSWORDS_SQLITE, [msgspec.json.encode(list(user_ids)).decode()])
-        return dict(cursor.fetchall())
+            cursor.execute(_ACCOUNTS_SQLITE, [msgspec.json.encode(list(user_ids)).decode()])
+        return {
+            user_id: Account(password, bool(is_staff), bool(is_superuser))
+            for user_id, password, is_staff, is_superuser in cursor.fetchall()
+        }
 
 
 def is_outdated(token: ConnectionToken, user: AbstractUser) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from services.gateway import revocations
+from services.gateway import doubts
 from services.gateway.arrivals import Arrivals
 from services.gateway.database import DatabaseAway, DatabaseThreads
 from services.gateway.plain_connection import PlainConnection
@@ -277,7 +277,7 @@ async def test_database_away_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever was banned before the stream could be read is found when it can, others later."""
-    monkeypatch.setattr(revocations, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(doubts, "_LONGEST_PAUSE_SECONDS", 0.01)
     database = AwayAtFirst()
     async with (
         another_gateway(settings, gateway, database=database) as late,
@@ -301,7 +301,7 @@ async def test_database_away_when_all_must_be_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A question that gets no answer is asked again until it does."""
-    monkeypatch.setattr(revocations, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(doubts, "_LONGEST_PAUSE_SECONDS", 0.01)
     database = AwayAtFirst()
     database.may_answer = True
     async with (

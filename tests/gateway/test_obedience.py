@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Recorder:
     """A connection that notes how it was ended."""
 
-    session_key = ""
+    login = None
 
     def __init__(self) -> None:
         self.ended: list[CloseCode] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
@@ -11,14 +12,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from pytest_django import Settings
 
+from services.gateway.arrivals import Arrivals
 from services.gateway.runtime import Gateway
 from shared.accounts.actions import do_recheck
 from shared.accounts.models import User
 from shared.chat.models import ChatRoom
+from shared.realtime.actions import do_control
+from shared.realtime.controls import Subscribe
 from shared.realtime.namespaces import named
+from shared.realtime.publish import publish
 from tests.gateway.centrifuge.peer import CentrifugePeer
 from tests.gateway.peer import Peer
-from tests.gateway.test_bans import another_gateway
+from tests.gateway.test_bans import Interrupted, another_gateway
 from tests.shared.accounts.grants import view_follow
 from tests.shared.tokens import makers
 
@@ -240,3 +245,55 @@ async def test_deactivated_while_it_is_asked(
         monkeypatch.setattr(named("poll"), "can_subscribe", may)
         await gateway.database.run(do_recheck, [bob.pk])
         assert (await peer.closed())[0] == 4503
+
+
+async def test_anonymous_clients(
+    gateway: Gateway, bob: User, cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lose what is for nobody anymore, as everybody does, and keep what a server granted."""
+    poll, open_to = named("poll"), {POLL, "poll:other"}
+    monkeypatch.setattr(poll, "lets_anonymous_in", True)
+    monkeypatch.setattr(poll, "can_subscribe", lambda user, channel: channel in open_to)
+    async with (
+        CentrifugePeer() as one,
+        CentrifugePeer() as two,
+        CentrifugePeer(cookie_of(bob)) as his,
+    ):
+        for peer in (one, his):
+            for channel in (POLL, "poll:other"):
+                assert "subscribe" in await peer.ask("subscribe", channel=channel)
+        granted = Subscribe(user="", client=two.welcome["client"], channel=POLL)
+        await gateway.database.run(do_control, granted)
+        assert (await two.push())["channel"] == POLL
+        open_to.discard(POLL)
+        await gateway.database.run(do_recheck, None)
+        for peer in (one, his):
+            push = await peer.push()
+            assert (push["channel"], push["unsubscribe"]["code"]) == (POLL, 2000)
+        await gateway.database.run(publish, POLL, {"choice": "yes"})
+        await gateway.database.run(publish, "poll:other", {"choice": "no"})
+        assert (await two.publication())["data"] == {"choice": "yes"}
+        for peer in (one, his):
+            assert (await peer.publication())["data"] == {"choice": "no"}
+
+
+@pytest.mark.parametrize("flag", ["is_staff", "is_superuser"])
+async def test_flag_taken_away_while_connecting(
+    gateway: Gateway,
+    permission: Permission,
+    bob: User,
+    cookie_of: CookieOf,
+    flag: str,
+) -> None:
+    """What it permitted is neither heard nor said, although no recheck comes afterwards."""
+    await gateway.database.run(User.objects.filter(pk=bob.pk).update, **{flag: True})
+    take = functools.partial(User.objects.filter(pk=bob.pk).update, **{flag: False})
+    cookie = cookie_of(bob)
+    gateway.arrivals = Arrivals(interrupted := Interrupted(take, before=True))
+    async with CentrifugePeer(cookie, connect={"subs": {POLL: {}}}) as peer:
+        assert POLL not in peer.welcome["subs"]
+        assert await peer.error("publish", channel=POLL, data={"choice": "yes"}) == 103
+        assert await peer.error("subscribe", channel=POLL) == 103
+    await gateway.database.run(User.objects.filter(pk=bob.pk).update, **{flag: True})
+    assert not await Peer("/ws/poll/budget/", cookie).connects()
+    interrupted.close()

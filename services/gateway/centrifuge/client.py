@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from services.gateway.allowance import counted_in
 from services.gateway.centrifuge import replies
 from services.gateway.centrifuge.ahead import Ahead
 from services.gateway.centrifuge.answers import Answers
@@ -225,11 +226,6 @@ class Client:
         self.login = login
         self._marks = ("" if login is None else mark_of(login.origin),)
 
-    @property
-    def session_key(self) -> str:
-        """The key of the session that it ends with; "" for none."""
-        return "" if self.login is None else self.login.origin.session_key
-
     def end_also_with(self, origin: Origin) -> None:
         """Be told that it may go on with something else, until `go_on_with` says with what."""
         self._marks = (*self._marks, mark_of(origin))
@@ -249,6 +245,9 @@ class Client:
 
     def disappear(self, channel: str, *, at_once: bool = False) -> None:
         """Be shown there no more; at once where it was the client's wish."""
+        if self.user is not None and channel == counted_in(self.user):
+            # As long as it is here, whatever it hears.
+            return
         self._gateway.presence.remove(channel, self.name, at_once=at_once)
 
     def start_heart(self) -> None:
@@ -295,6 +294,8 @@ class Client:
         for channel in self._rules.subscriptions:
             self.disappear(channel)
         self._rules.subscriptions.clear()
+        if self.user is not None:
+            self._gateway.presence.remove(counted_in(self.user), self.name)
 
     @property
     def is_over(self) -> bool:

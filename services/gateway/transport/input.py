@@ -63,7 +63,7 @@ class Input(WebSocketProtocol):
             return
         metrics.RECEIVED_BYTES.inc(len(payload))
         # At once, not when all that was sent before it is done, which may take long.
-        if payload == self.pong_message and self.take_pong():
+        if not isBinary and payload == self.pong_message and self.take_pong():
             return
         key, data = ("bytes", payload) if isBinary else ("text", payload.decode())
         self.application_queue.put_nowait({"type": "websocket.receive", key: data})

@@ -99,3 +99,24 @@ async def test_those_at_other_gateways_count(
         async with CentrifugePeer(cookie):
             pass
     await other.end()
+
+
+async def test_who_leaves_the_own_channel_counts_on(
+    gateway: Gateway, alice: User, cookie_of: CookieOf
+) -> None:
+    """Until the connection ends: nobody has more of them by hearing less."""
+
+    async def num_clients() -> int:
+        return (await gateway.presence.stats(channel)).num_clients
+
+    channel, cookie = user_channel(alice.pk), cookie_of(alice)
+    async with CentrifugePeer(cookie), CentrifugePeer(cookie) as peer:
+        assert await num_clients() == 2
+        for _ in range(2):
+            await peer.ask("unsubscribe", channel=channel)
+            assert await num_clients() == 2
+            assert "subscribe" in await peer.ask("subscribe", channel=channel)
+        await peer.ask("unsubscribe", channel=channel)
+        await peer.leave()
+        assert await num_clients() == 1
+    assert await num_clients() == 0

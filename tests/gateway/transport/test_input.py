@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.gateway.transport.child import Child
-from tests.gateway.transport.rawclient import CLOSE, PING, PONG, TEXT, RawClient, frame
+from tests.gateway.transport.rawclient import BINARY, CLOSE, PING, PONG, TEXT, RawClient, frame
 
 # Servers of their own, one after the other.
 pytestmark = pytest.mark.thorough
@@ -175,6 +175,18 @@ def test_pong_that_waits_for_nothing(serve: Callable[..., Child]) -> None:
                 pings += 1
         while (got := client.read_frame()).opcode != CLOSE:
             pass
+        assert got.code == 3012
+
+
+def test_pong_in_bytes(serve: Callable[..., Child]) -> None:
+    """The words of a protocol are text: a binary frame with the same is a message, and no pong."""
+    server = serve("--ping-seconds", "0.2", "--pong-seconds", "0.4")
+    with server.open("/busy") as client:
+        client.send("this takes long")
+        for _ in range(10):
+            if (got := client.read_frame()).opcode == CLOSE:
+                break
+            client.send_frame(BINARY, b"{}")
         assert got.code == 3012
 
 

@@ -16,11 +16,12 @@ from pytest_django import DjangoAssertNumQueries
 from shared.accounts.actions import do_end_session, do_make_key, do_revoke_key
 from shared.accounts.keys import Scope
 from shared.accounts.logins import (
+    Account,
+    accounts_among,
     holders_of,
     is_outdated,
     login_of,
     mark_of,
-    passwords_among,
     sessions_among,
 )
 from shared.accounts.models import ApiKey, User
@@ -61,13 +62,17 @@ def test_sessions(
         assert sessions_among({here, old, gone}) == {here}
 
 
-def test_passwords(
-    alice: User, bob: User, django_assert_num_queries: DjangoAssertNumQueries
+def test_accounts(
+    alice: User, bob: User, staff: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """Of those who are active, in one statement."""
     User.objects.filter(pk=bob.pk).update(is_active=False)
+    User.objects.filter(pk=staff.pk).update(is_superuser=False)
     with django_assert_num_queries(1):
-        assert passwords_among({alice.pk, bob.pk, 987_654}) == {alice.pk: alice.password}
+        assert accounts_among({alice.pk, bob.pk, staff.pk, 987_654}) == {
+            alice.pk: Account(alice.password, is_staff=False, is_superuser=False),
+            staff.pk: Account(staff.password, is_staff=True, is_superuser=False),
+        }
 
 
 def test_holders(

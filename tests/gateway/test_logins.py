@@ -1,4 +1,4 @@
-"""Sessions that end without a word while somebody is connected with them."""
+"""Sessions, passwords and keys that end without a word while somebody is connected with them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from services.gateway import sessions
+from services.gateway import logins
 from services.gateway.runtime import Gateway
-from shared.accounts.models import User
+from shared.accounts.models import ApiKey, User
 from shared.chat.models import ChatRoom
+from shared.tokens.grants import Origin
+from shared.tokens.signing import sign_connection
 from tests.gateway.centrifuge.peer import CentrifugePeer
-from tests.gateway.centrifuge.test_logins import Browse, browse, cookie, of_session, with_token
+from tests.gateway.centrifuge.test_logins import (
+    Browse,
+    browse,
+    cookie,
+    key,
+    of_session,
+    with_token,
+)
 from tests.gateway.peer import Peer, eventually
 from tests.gateway.test_bans import AwayAtFirst
 
-__all__ = ["browse"]
+__all__ = ["browse", "key"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +37,7 @@ COME_BACK = (3011, "force reconnect")
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_ROUND_SECONDS", 0.05)
+    monkeypatch.setattr(logins, "_ROUND_SECONDS", 0.05)
 
 
 def delete(session_key: str) -> None:
@@ -76,13 +86,44 @@ async def test_other_sessions_stay(
             assert "subscribe" in await peer.ask("subscribe", channel="poll:lunch")
 
 
+def set_password(user: User) -> None:
+    """Past `save`, which tells of it."""
+    User.objects.filter(pk=user.pk).update(password=make_password("another one"))
+
+
+async def test_new_password(gateway: Gateway, alice: User, bob: User, browse: Browse) -> None:
+    """Whoever came with the old one comes back; others stay."""
+    _, session_key = await browse(alice)
+    _, his = await browse(bob)
+    async with (
+        CentrifugePeer(cookie(session_key)) as one,
+        Peer("/ws/notifications/", cookie(session_key)) as two,
+        CentrifugePeer(cookie(his)) as other,
+    ):
+        await gateway.database.run(set_password, alice)
+        assert await one.closed() == COME_BACK
+        assert await two.close_code() == COME_BACK[0]
+        assert "subscribe" in await other.ask("subscribe", channel="poll:lunch")
+
+
+async def test_revoked_key(gateway: Gateway, bob: User, key: ApiKey) -> None:
+    """In a row alone."""
+    token = sign_connection(bob.pk, 600, origin=Origin(key=key.pk))
+    async with with_token(token) as peer:
+        await gateway.database.run(set_password, bob)
+        await gateway.database.run(
+            ApiKey.objects.filter(pk=key.pk).update, revoked_at=timezone.now()
+        )
+        assert await peer.closed() == COME_BACK
+
+
 async def test_database_away(
     gateway: Gateway, alice: User, browse: Browse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without an answer everybody stays; with the next one it goes on."""
     _, session_key = await browse(alice)
     database = AwayAtFirst()
-    monkeypatch.setattr(gateway.sessions, "_database", database)
+    monkeypatch.setattr(gateway.logins, "_database", database)
     async with CentrifugePeer(cookie(session_key)) as peer:
         await gateway.database.run(delete, session_key)
         await eventually(lambda: database.asked > 2)
