@@ -68,8 +68,8 @@ class Login(NamedTuple):
 class Ended(enum.Enum):
     """What of a login has ended."""
 
-    ORIGIN = "the session or the key"
-    PASSWORD = "the password"
+    ORIGIN = enum.auto()
+    PASSWORD = enum.auto()
 
 
 class Account(NamedTuple):
