@@ -18,21 +18,8 @@
  * once, in order; what is not so is counted. It answers pings, as a gateway cuts who does not.
  */
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "../program.h"
+#include "../websocket.h"
 
 enum {
     EVENTS = 1024,
@@ -47,13 +34,6 @@ enum {
     /* Broadcasts outstanding, at most; a power of 2. */
     RING = 1 << 16,
 };
-
-/* Nothing has come for so long: something is lost. */
-static const double STALL_SECONDS = 20;
-
-/* The answer to this key is known (RFC 6455, section 1.3). */
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 struct connection {
     int fd;
@@ -73,9 +53,6 @@ static struct connection publisher;
 static struct connection **subscribers;
 static size_t subscriber_count, open_count;
 static char buffer[PART_BYTES + READ_BYTES];
-/* What was read of a line from stdin. */
-static char command[256];
-static size_t command_size;
 
 /* Since the start. */
 static uint64_t published, completed;
@@ -84,70 +61,13 @@ static uint32_t got[RING];
 /* Since the command. */
 static uint64_t deliveries, missing, disordered, lost;
 static int is_timing;
-static uint32_t *latencies;
-static size_t latency_count, latency_room;
-
-static void die(const char *words, ...)
-{
-    va_list rest;
-    va_start(rest, words);
-    fputs("load client: ", stderr);
-    vfprintf(stderr, words, rest);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec now;
-    if (clock_gettime(clock, &now) != 0)
-        die("the server's process has ended");
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static double now(void) { return seconds_of(CLOCK_MONOTONIC); }
-
-static void *must(void *memory)
-{
-    if (memory == NULL)
-        die("no memory");
-    return memory;
-}
 
 /* -- frames -- */
 
-static void write_all(int fd, const char *data, size_t size)
+static void must_write(int fd, const char *data, size_t size)
 {
-    while (size > 0) {
-        ssize_t written = send(fd, data, size, MSG_NOSIGNAL);
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd one = {.fd = fd, .events = POLLOUT};
-            poll(&one, 1, 1000);
-        } else if (written < 0 && errno != EINTR) {
-            die("the server does not take frames: %s", strerror(errno));
-        } else if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-}
-
-/* A masked frame whose mask is zero, which leaves the payload as it is; shorter than 64 KiB. */
-static size_t put_frame(char *to, int opcode, const char *payload, size_t size)
-{
-    size_t at = 0;
-    to[at++] = (char)(0x80 | opcode);
-    if (size < 126) {
-        to[at++] = (char)(0x80 | size);
-    } else {
-        to[at++] = (char)(0x80 | 126);
-        to[at++] = (char)(size >> 8);
-        to[at++] = (char)size;
-    }
-    memset(to + at, 0, 4);
-    at += 4;
-    memcpy(to + at, payload, size);
-    return at + size;
+    if (!write_all(fd, data, size))
+        die("the server does not take frames: %s", strerror(errno));
 }
 
 /*
@@ -164,23 +84,6 @@ static size_t put_broadcast(char *to, uint64_t number, double due)
     memset(payload + size, 'x', payload_bytes - (size_t)size);
     memcpy(payload + payload_bytes - 2, "\"}", 2);
     return put_frame(to, 1, payload, payload_bytes);
-}
-
-static uint64_t hexadecimal(const char *digits)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 16; i++)
-        value = value << 4 | (uint64_t)(digits[i] <= '9' ? digits[i] - '0' : digits[i] - 'a' + 10);
-    return value;
-}
-
-static void time_one(double latency)
-{
-    if (latency_count == latency_room) {
-        latency_room = latency_room ? latency_room * 2 : 1 << 16;
-        latencies = must(realloc(latencies, latency_room * sizeof *latencies));
-    }
-    latencies[latency_count++] = latency > 0 ? (uint32_t)(latency * 1e6) : 0;
 }
 
 static void take_broadcast(struct connection *from, const char *payload, size_t size, double read_at)
@@ -213,32 +116,16 @@ static void lose(struct connection *one)
 /* Handle what is complete, and return how much that was. */
 static size_t take_frames(struct connection *from, const char *data, size_t size, double read_at)
 {
+    struct frame frame;
     size_t at = 0;
-    while (size - at >= 2) {
-        const unsigned char *head = (const unsigned char *)data + at;
-        size_t length = head[1] & 0x7f, head_size = 2;
-        if (length == 126) {
-            if (size - at < 4)
-                break;
-            length = (size_t)head[2] << 8 | head[3];
-            head_size = 4;
-        }
-        if (length == 127 || head[1] & 0x80 || !(head[0] & 0x80) || head[0] & 0x70)
-            die("no such frame was to come: %02x %02x", head[0], head[1]);
-        if (length > PART_BYTES - 8)
-            die("a frame of %zu bytes is none of ours", length);
-        if (size - at < head_size + length)
-            break;
-        const char *payload = data + at + head_size;
-        at += head_size + length;
-        int opcode = head[0] & 0x0f;
+    for (size_t taken; (taken = take_frame(&frame, data + at, size - at)) > 0; at += taken) {
         char answer[256];
-        if (opcode == 9 && length < 126)
-            write_all(from->fd, answer, put_frame(answer, 10, payload, length));
-        else if (opcode == 8)
+        if (frame.opcode == 9 && frame.length < 126)
+            must_write(from->fd, answer, put_frame(answer, 10, frame.payload, frame.length));
+        else if (frame.opcode == 8)
             return SIZE_MAX;
-        else if ((opcode == 1 || opcode == 2) && from != &publisher)
-            take_broadcast(from, payload, length, read_at);
+        else if ((frame.opcode == 1 || frame.opcode == 2) && from != &publisher)
+            take_broadcast(from, frame.payload, frame.length, read_at);
     }
     return at;
 }
@@ -246,15 +133,14 @@ static size_t take_frames(struct connection *from, const char *data, size_t size
 /* Return how much an answer to a handshake takes up; 0 while it is not complete. */
 static size_t take_answer(struct connection *from, char *data, size_t size)
 {
-    char *end = memmem(data, size, "\r\n\r\n", 4);
-    if (end == NULL)
+    size_t taken = answer_size(data, size);
+    if (taken == 0)
         return 0;
-    *end = 0;
-    if (strncmp(data, "HTTP/1.1 101", 12) != 0 || strstr(data, ACCEPT) == NULL)
+    if (!is_accepted(data))
         die("the server turned a handshake down: %.40s", data);
     from->is_open = 1;
     open_count++;
-    return (size_t)(end - data) + 4;
+    return taken;
 }
 
 static void read_from(struct connection *from)
@@ -295,36 +181,17 @@ static void read_from(struct connection *from)
 
 static void start_opening(struct connection *one, const char *path)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int yes = 1;
-    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (one->fd < 0)
-        die("no socket: %s", strerror(errno));
-    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (connect(one->fd, (struct sockaddr *)&address, sizeof address) != 0)
+    one->fd = new_socket(0);
+    if (connect_to(one->fd, port) != 0)
         die("no connection: %s", strerror(errno));
     char request[512];
     int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                        "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
-                        "Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:%d\r\n\r\n",
-                        path, port, port);
-    write_all(one->fd, request, (size_t)size);
+                        HANDSHAKE "Origin: http://127.0.0.1:%d\r\n\r\n", path, port, port);
+    must_write(one->fd, request, (size_t)size);
     one->next = published;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, one->fd, &event) != 0)
         die("epoll: %s", strerror(errno));
-}
-
-/* Take what has come of a command, or end with whoever gives them. */
-static void read_command(void)
-{
-    ssize_t size = read(STDIN_FILENO, command + command_size, sizeof command - 1 - command_size);
-    if (size <= 0)
-        exit(0);
-    command_size += (size_t)size;
-    command[command_size] = 0;
 }
 
 /* Read what has come, and wait for it so long at most; return whether anything had. */
@@ -390,7 +257,7 @@ static void close_subscribers(size_t wanted)
         for (size_t i = first; i < subscriber_count; i++) {
             char frame[16];
             if (subscribers[i]->fd >= 0)
-                write_all(subscribers[i]->fd, frame, put_frame(frame, 8, "\x03\xe8", 2));
+                must_write(subscribers[i]->fd, frame, put_frame(frame, 8, "\x03\xe8", 2));
         }
         for (size_t i = first; i < subscriber_count; i++) {
             while (subscribers[i]->fd >= 0) {
@@ -424,7 +291,7 @@ static void publish(size_t count, double due)
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += put_broadcast(frames + size, published++, due);
-    write_all(publisher.fd, frames, size);
+    must_write(publisher.fd, frames, size);
 }
 
 static void set_size(size_t bytes)
@@ -433,20 +300,6 @@ static void set_size(size_t bytes)
         die("a payload is %d to %d bytes", LEAST_BYTES, MOST_BYTES);
     payload_bytes = bytes;
     printf("{\"bytes\": %zu}\n", bytes);
-}
-
-static int ascending(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static double latency_at(double share)
-{
-    if (latency_count == 0)
-        return 0;
-    size_t at = (size_t)(share * (double)latency_count);
-    return latencies[at < latency_count ? at : latency_count - 1] / 1e3;
 }
 
 static void report(uint64_t first, double began, double cpu)
@@ -459,8 +312,7 @@ static void report(uint64_t first, double began, double cpu)
     }
     while (completed < published)
         got[completed++ % RING] = 0;
-    if (latency_count > 0)
-        qsort(latencies, latency_count, sizeof *latencies, ascending);
+    sort_latencies();
     printf("{\"connections\": %zu, \"broadcasts\": %llu, \"deliveries\": %llu, \"seconds\": %.6f, "
            "\"cpu_seconds\": %.6f, \"missing\": %llu, \"disordered\": %llu, \"lost\": %llu, "
            "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
@@ -516,9 +368,7 @@ static void keep_rate(double per_second, double for_seconds)
         }
         if ((done == wanted && completed == published) || moment - last > STALL_SECONDS)
             break;
-        /* A wait ends up to a millisecond late, so the last one is spent looking. */
-        double left = done < wanted ? due - moment : 1;
-        int any = turn(left < 0.002 ? 0 : (int)(left * 1000) - 1);
+        int any = turn(milliseconds_of(done < wanted ? due - moment : 1));
         moment = now();
         if (any)
             last = moment;
@@ -531,20 +381,16 @@ int main(int count, char **words)
     if (count != 3)
         die("usage: client PORT PID");
     port = atoi(words[1]);
-    if (clock_getcpuclockid(atoi(words[2]), &server_clock) != 0)
-        die("there is no process %s", words[2]);
+    server_clock = clock_of(words[2]);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     open_publisher();
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
-        die("stdin must be a pipe");
+    listen_to_commands(epoll_fd);
     for (;;) {
         size_t number;
         double rate, seconds;
         /* Pings come between the commands, too. */
-        while (memchr(command, '\n', command_size) == NULL)
+        while (!take_command())
             turn(-1);
-        command_size = 0;
         if (sscanf(command, "open %zu", &number) == 1)
             open_subscribers(number);
         else if (sscanf(command, "close %zu", &number) == 1)

@@ -62,7 +62,9 @@ def cores() -> tuple[int, int] | None:
 
 def compiled(source: Path, folder: Path) -> Path:
     """Return the program made of a C source, in a folder; compile it when that has changed."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    # Of the headers, too, which it may include.
+    texts = [source, *sorted(HERE.parent.glob("*.h"))]
+    digest = hashlib.sha256(b"".join(text.read_bytes() for text in texts)).hexdigest()[:16]
     program = folder / f"{source.stem}-{digest}"
     if program.exists():
         return program

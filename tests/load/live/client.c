@@ -21,20 +21,8 @@
  * that are stalled.
  */
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "../program.h"
+#include "../websocket.h"
 
 enum {
     EVENTS = 1024,
@@ -44,16 +32,9 @@ enum {
     /* Handshakes under way at once. */
     OPENING = 64,
     GROUPS = 16,
-    COOKIE_BYTES = 256,
     TALK_BYTES = 8000,
 };
 
-/* Nothing has come for so long: something is lost. */
-static const double STALL_SECONDS = 20;
-
-/* The answer to this key is known (RFC 6455, section 1.3). */
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 #define MARK "load-"
 
 enum state { CONNECTING, GREETING, OPEN, CLOSING, GONE };
@@ -74,106 +55,20 @@ struct connection {
 static int port, epoll_fd;
 static const char *origin;
 static clockid_t server_clock;
-static char (*cookies)[COOKIE_BYTES];
-static size_t cookie_count, cookie_next;
+static size_t cookie_next;
 static struct connection **connections;
 static size_t connection_count, connection_room;
 /* In each group: those of which the gateway has not heard enough, and those that are open. */
 static size_t opening[GROUPS], open_count[GROUPS];
 static char buffer[PART_BYTES + READ_BYTES], flood[4096];
 static size_t flood_size;
-/* What was read of a line from stdin. */
-static char command[512];
-static size_t command_size;
 static uint64_t said;
 
 /* Since `start`. */
 static int measured = -1;
 static uint64_t frames, missing, disordered;
-static uint32_t *latencies;
-static size_t latency_count, latency_room;
-
-static void die(const char *words, ...)
-{
-    va_list rest;
-    va_start(rest, words);
-    fputs("load client: ", stderr);
-    vfprintf(stderr, words, rest);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec now;
-    if (clock_gettime(clock, &now) != 0)
-        die("the gateway's process has ended");
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static double now(void) { return seconds_of(CLOCK_MONOTONIC); }
-
-static void *must(void *memory)
-{
-    if (memory == NULL)
-        die("no memory");
-    return memory;
-}
 
 /* -- frames -- */
-
-/* False where the peer is gone. */
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd one = {.fd = fd, .events = POLLOUT};
-            poll(&one, 1, 1000);
-        } else if (written < 0 && errno != EINTR) {
-            return 0;
-        } else if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-    return 1;
-}
-
-/* A masked frame whose mask is zero, which leaves the payload as it is; shorter than 64 KiB. */
-static size_t put_frame(char *to, int opcode, const char *payload, size_t size)
-{
-    size_t at = 0;
-    to[at++] = (char)(0x80 | opcode);
-    if (size < 126) {
-        to[at++] = (char)(0x80 | size);
-    } else {
-        to[at++] = (char)(0x80 | 126);
-        to[at++] = (char)(size >> 8);
-        to[at++] = (char)size;
-    }
-    memset(to + at, 0, 4);
-    at += 4;
-    memcpy(to + at, payload, size);
-    return at + size;
-}
-
-static uint64_t hexadecimal(const char *digits)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 16; i++)
-        value = value << 4 | (uint64_t)(digits[i] <= '9' ? digits[i] - '0' : digits[i] - 'a' + 10);
-    return value;
-}
-
-static void time_one(double latency)
-{
-    if (latency_count == latency_room) {
-        latency_room = latency_room ? latency_room * 2 : 1 << 16;
-        latencies = must(realloc(latencies, latency_room * sizeof *latencies));
-    }
-    latencies[latency_count++] = latency > 0 ? (uint32_t)(latency * 1e6) : 0;
-}
 
 static void take_message(struct connection *from, const char *payload, size_t size, double read_at)
 {
@@ -207,39 +102,26 @@ static void lose(struct connection *one)
 /* Handle what is complete, and return how much that was. */
 static size_t take_frames(struct connection *from, const char *data, size_t size, double read_at)
 {
+    struct frame frame;
     size_t at = 0;
-    while (size - at >= 2) {
-        const unsigned char *head = (const unsigned char *)data + at;
-        size_t length = head[1] & 0x7f, head_size = 2;
-        if (length == 126) {
-            if (size - at < 4)
-                break;
-            length = (size_t)head[2] << 8 | head[3];
-            head_size = 4;
-        }
-        if (length == 127 || head[1] & 0x80 || !(head[0] & 0x80) || head[0] & 0x70)
-            die("no such frame was to come: %02x %02x", head[0], head[1]);
-        if (size - at < head_size + length)
-            break;
-        const char *payload = data + at + head_size;
-        at += head_size + length;
-        int opcode = head[0] & 0x0f;
+    for (size_t taken; (taken = take_frame(&frame, data + at, size - at)) > 0; at += taken) {
         char answer[256];
-        if (from->is_flooding && opcode >= 8) {
+        if (from->is_flooding && frame.opcode >= 8) {
             /* In the middle of a frame, and not read by the gateway: an answer would wait for ever. */
             continue;
-        } else if (opcode == 9 && length < 126) {
-            write_all(from->fd, answer, put_frame(answer, 10, payload, length));
-        } else if (opcode == 8 && from->state == OPEN) {
-            write_all(from->fd, answer, put_frame(answer, 8, payload, length < 2 ? 0 : 2));
-        } else if (opcode == 1 && from->state == GREETING) {
-            if (memmem(payload, length, "\"connection_established\"", 24) == NULL)
-                die("the first frame is no greeting: %.*s", (int)length, payload);
+        } else if (frame.opcode == 9 && frame.length < 126) {
+            write_all(from->fd, answer, put_frame(answer, 10, frame.payload, frame.length));
+        } else if (frame.opcode == 8 && from->state == OPEN) {
+            size_t code = frame.length < 2 ? 0 : 2;
+            write_all(from->fd, answer, put_frame(answer, 8, frame.payload, code));
+        } else if (frame.opcode == 1 && from->state == GREETING) {
+            if (memmem(frame.payload, frame.length, "\"connection_established\"", 24) == NULL)
+                die("the first frame is no greeting: %.*s", (int)frame.length, frame.payload);
             from->state = OPEN;
             opening[from->group]--;
             open_count[from->group]++;
-        } else if (opcode == 1 && from->group == measured) {
-            take_message(from, payload, length, read_at);
+        } else if (frame.opcode == 1 && from->group == measured) {
+            take_message(from, frame.payload, frame.length, read_at);
         }
     }
     return at;
@@ -248,14 +130,13 @@ static size_t take_frames(struct connection *from, const char *data, size_t size
 /* Return how much an answer to a handshake takes up; 0 while it is not complete. */
 static size_t take_answer(struct connection *from, char *data, size_t size)
 {
-    char *end = memmem(data, size, "\r\n\r\n", 4);
-    if (end == NULL)
+    size_t taken = answer_size(data, size);
+    if (taken == 0)
         return 0;
-    *end = 0;
-    if (strncmp(data, "HTTP/1.1 101", 12) != 0 || strstr(data, ACCEPT) == NULL)
+    if (!is_accepted(data))
         die("the gateway turned a handshake down: %.60s", data);
     from->state = GREETING;
-    return (size_t)(end - data) + 4;
+    return taken;
 }
 
 static void read_from(struct connection *from)
@@ -317,14 +198,9 @@ static void start_opening(int group, const char *path, int bytes)
         connections = must(realloc(connections, connection_room * sizeof *connections));
     }
     struct connection *one = connections[connection_count++] = must(calloc(1, sizeof *one));
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int yes = 1, ethernet = 1460;
+    int ethernet = 1460;
     one->group = group;
-    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (one->fd < 0)
-        die("no socket: %s", strerror(errno));
-    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    one->fd = new_socket(0);
     /*
      * Before the connection, whose window follows from it. The other end's buffer follows from the
      * size of segments: with loopback's of 64 KiB it takes megabytes before anybody has to wait.
@@ -333,28 +209,16 @@ static void start_opening(int group, const char *path, int bytes)
         setsockopt(one->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
         setsockopt(one->fd, IPPROTO_TCP, TCP_MAXSEG, &ethernet, sizeof ethernet);
     }
-    if (connect(one->fd, (struct sockaddr *)&address, sizeof address) != 0)
+    if (connect_to(one->fd, port) != 0)
         die("no connection: %s", strerror(errno));
     char request[1024];
     int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                        "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
-                        "Sec-WebSocket-Version: 13\r\nOrigin: %s\r\nCookie: %s\r\n\r\n",
-                        path, port, origin, cookies[cookie_next++ % cookie_count]);
+                        HANDSHAKE "Origin: %s\r\nCookie: %s\r\n\r\n", path, port, origin,
+                        cookies[cookie_next++ % cookie_count]);
     if (!write_all(one->fd, request, (size_t)size))
         die("the gateway takes no request: %s", strerror(errno));
     opening[group]++;
     listen_to(one, EPOLLIN, EPOLL_CTL_ADD);
-}
-
-/* Take what has come of a command, or end with whoever gives them. */
-static void read_command(void)
-{
-    ssize_t size = read(STDIN_FILENO, command + command_size, sizeof command - 1 - command_size);
-    if (size <= 0)
-        exit(0);
-    command_size += (size_t)size;
-    command[command_size] = 0;
 }
 
 /* Read what has come, and wait for it so long at most; return whether anything had. */
@@ -429,20 +293,6 @@ static void close_all(int group)
 
 /* -- measuring -- */
 
-static int ascending(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static double latency_at(double share)
-{
-    if (latency_count == 0)
-        return 0;
-    size_t at = (size_t)(share * (double)latency_count);
-    return latencies[at < latency_count ? at : latency_count - 1] / 1e3;
-}
-
 static void start(int group)
 {
     measured = group;
@@ -455,8 +305,7 @@ static void start(int group)
 
 static void report(void)
 {
-    if (latency_count > 0)
-        qsort(latencies, latency_count, sizeof *latencies, ascending);
+    sort_latencies();
     printf("{\"open\": %zu, \"frames\": %llu, \"missing\": %llu, \"disordered\": %llu, "
            "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
            measured < 0 ? 0 : open_count[measured], (unsigned long long)frames,
@@ -470,7 +319,6 @@ static struct connection *first_of(int group)
         if (connections[i]->group == group && connections[i]->state == OPEN)
             return connections[i];
     die("nobody is left in group %d", group);
-    return NULL;
 }
 
 static void talk(int group, size_t count, double per_second, size_t bytes)
@@ -483,8 +331,7 @@ static void talk(int group, size_t count, double per_second, size_t bytes)
     for (size_t done = 0; done < count;) {
         double due = began + (double)done / per_second, left = due - now();
         if (left > 0) {
-            /* A wait ends up to a millisecond late, so the last one is spent looking. */
-            turn(left < 0.002 ? 0 : (int)(left * 1000) - 1);
+            turn(milliseconds_of(left));
             continue;
         }
         int size = snprintf(message, sizeof message, "{\"message\":\"" MARK "%016llx%016llx",
@@ -513,27 +360,6 @@ static void misbehave(int group, int is_flooding)
     puts("{}");
 }
 
-static void load_cookies(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    size_t room = 0;
-    if (file == NULL)
-        die("no %s", path);
-    for (;;) {
-        if (cookie_count == room) {
-            room = room ? room * 2 : 1024;
-            cookies = must(realloc(cookies, room * sizeof *cookies));
-        }
-        if (fgets(cookies[cookie_count], COOKIE_BYTES, file) == NULL)
-            break;
-        cookies[cookie_count][strcspn(cookies[cookie_count], "\n")] = 0;
-        cookie_count++;
-    }
-    fclose(file);
-    if (cookie_count == 0)
-        die("no cookies");
-}
-
 static void make_flood(void)
 {
     static const char words[] = "{\"message\":\"flood\"}";
@@ -546,24 +372,20 @@ int main(int count, char **words)
     if (count != 5)
         die("usage: client PORT PID ORIGIN COOKIES");
     port = atoi(words[1]);
-    if (clock_getcpuclockid(atoi(words[2]), &server_clock) != 0)
-        die("there is no process %s", words[2]);
+    server_clock = clock_of(words[2]);
     origin = words[3];
     load_cookies(words[4]);
     make_flood();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
-        die("stdin must be a pipe");
+    listen_to_commands(epoll_fd);
     for (;;) {
         int group = 0;
         size_t number, bytes;
         double rate;
         char path[256];
         /* Messages and pings come between the commands, too. */
-        while (memchr(command, '\n', command_size) == NULL)
+        while (!take_command())
             turn(-1);
-        command_size = 0;
         if (strncmp(command, "report", 6) != 0 &&
             (sscanf(command, "%*s %d", &group) != 1 || group < 0 || group >= GROUPS))
             die("no such group: %s", command);

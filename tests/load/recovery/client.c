@@ -20,20 +20,8 @@
  * so does who waits for five seconds for an answer.
  */
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "../program.h"
+#include "../websocket.h"
 
 enum {
     EVENTS = 1024,
@@ -43,17 +31,10 @@ enum {
     OPENING = 64,
     /* Commands under way at once where they are sent as fast as they are answered. */
     WINDOW = 64,
-    COOKIE_BYTES = 256,
 };
 
-/* Nothing has come for so long: something is lost. */
-static const double STALL_SECONDS = 20;
 static const double HANDSHAKE_SECONDS = 20, ANSWER_SECONDS = 5;
 static const double RETRY_SECONDS = 0.5, MAX_RETRY_SECONDS = 20;
-
-/* The answer to this key is known (RFC 6455, section 1.3). */
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 enum state { GONE, CONNECTING, SHAKING, GREETING, OPEN };
 
@@ -79,91 +60,21 @@ struct connection {
 
 static int port, epoll_fd, is_storm;
 static const char *origin;
-static char (*cookies)[COOKIE_BYTES];
-static size_t cookie_count;
 static struct connection *connections;
 static size_t count, greeted, under_way, back, alive;
 static char buffer[FRAME_BYTES + READ_BYTES];
-static char command[512];
-static size_t command_size;
 static double storm_began;
 static size_t cuts, refusals, timeouts, errors, cut_again;
-static uint32_t *latencies;
-static size_t latency_count, latency_room;
-
-static void die(const char *words, ...)
-{
-    va_list rest;
-    va_start(rest, words);
-    fputs("load client: ", stderr);
-    vfprintf(stderr, words, rest);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec value;
-    clock_gettime(CLOCK_MONOTONIC, &value);
-    return (double)value.tv_sec + (double)value.tv_nsec / 1e9;
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL)
-        die("no memory");
-    return memory;
-}
-
-static void time_one(double latency)
-{
-    if (latency_count == latency_room) {
-        latency_room = latency_room ? latency_room * 2 : 1 << 12;
-        latencies = must(realloc(latencies, latency_room * sizeof *latencies));
-    }
-    latencies[latency_count++] = latency > 0 ? (uint32_t)(latency * 1e6) : 0;
-}
 
 /* -- sending -- */
 
-/* False where the peer is gone. */
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd one = {.fd = fd, .events = POLLOUT};
-            poll(&one, 1, 1000);
-        } else if (written < 0 && errno != EINTR) {
-            return 0;
-        } else if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-    return 1;
-}
-
-/* A masked frame whose mask is zero, which leaves the payload as it is. */
 static void send_frame(struct connection *to, int opcode, const char *payload, size_t size)
 {
     static char frame[4096];
-    size_t at = 0;
     if (size + 8 > sizeof frame)
         die("a command is shorter");
-    frame[at++] = (char)(0x80 | opcode);
-    if (size < 126) {
-        frame[at++] = (char)(0x80 | size);
-    } else {
-        frame[at++] = (char)(0x80 | 126);
-        frame[at++] = (char)(size >> 8);
-        frame[at++] = (char)size;
-    }
-    memset(frame + at, 0, 4);
-    at += 4;
-    memcpy(frame + at, payload, size);
     /* Where it is gone, that is read. */
-    write_all(to->fd, frame, at + size);
+    write_all(to->fd, frame, put_frame(frame, opcode, payload, size));
 }
 
 /* -- connections -- */
@@ -201,19 +112,13 @@ static void lose(struct connection *one)
 
 static void open_one(struct connection *one)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = one};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int yes = 1;
-    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (one->fd < 0)
-        die("no socket: %s", strerror(errno));
-    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    one->fd = new_socket(SOCK_NONBLOCK);
     one->state = CONNECTING;
     alive++;
     one->deadline = now() + HANDSHAKE_SECONDS;
     one->retry_at = 0;
-    if (connect(one->fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) {
+    if (connect_to(one->fd, port) != 0 && errno != EINPROGRESS) {
         refusals++;
         lose(one);
         return;
@@ -230,10 +135,7 @@ static void shake(struct connection *one)
     getsockopt(one->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     char request[1024];
     int size = snprintf(request, sizeof request,
-                        "GET /connection/websocket HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
-                        "Origin: %s\r\nCookie: %s\r\n\r\n",
+                        HANDSHAKE "Origin: %s\r\nCookie: %s\r\n\r\n", "/connection/websocket",
                         port, origin, cookies[one->index % cookie_count]);
     if (error != 0 || !write_all(one->fd, request, (size_t)size)) {
         refusals++;
@@ -333,33 +235,18 @@ static void take_message(struct connection *from, const char *text, size_t size,
 /* Handle what is complete, and return how much that was. */
 static size_t take_frames(struct connection *from, const char *data, size_t size, double read_at)
 {
-    size_t at = 0;
-    while (size - at >= 2 && from->state != GONE) {
-        const unsigned char *head = (const unsigned char *)data + at;
-        size_t length = head[1] & 0x7f, head_size = 2;
-        if (length > 125) {
-            size_t bytes = length == 126 ? 2 : 8;
-            if (size - at < 2 + bytes)
-                break;
-            length = 0;
-            for (size_t i = 0; i < bytes; i++)
-                length = length << 8 | head[2 + i];
-            head_size += bytes;
-        }
-        if (head[1] & 0x80 || !(head[0] & 0x80) || head[0] & 0x70)
-            die("no such frame was to come: %02x %02x", head[0], head[1]);
-        if (size - at < head_size + length)
-            break;
-        const char *payload = data + at + head_size, *end = payload + length;
-        at += head_size + length;
-        int opcode = head[0] & 0x0f;
-        if (opcode == 8 && from->state == GREETING && !is_storm)
-            die("a client was closed before its greeting: %.*s", (int)length, payload);
-        if (opcode == 9) {
-            send_frame(from, 10, payload, length);
-        } else if (opcode == 8) {
-            send_frame(from, 8, payload, length < 2 ? 0 : 2);
+    struct frame frame;
+    size_t at = 0, taken;
+    while (from->state != GONE && (taken = take_frame(&frame, data + at, size - at)) > 0) {
+        at += taken;
+        if (frame.opcode == 8 && from->state == GREETING && !is_storm)
+            die("a client was closed before its greeting: %.*s", (int)frame.length, frame.payload);
+        if (frame.opcode == 9) {
+            send_frame(from, 10, frame.payload, frame.length);
+        } else if (frame.opcode == 8) {
+            send_frame(from, 8, frame.payload, frame.length < 2 ? 0 : 2);
         } else {
+            const char *payload = frame.payload, *end = payload + frame.length;
             while (payload < end && from->state != GONE) {
                 const char *stop = memchr(payload, '\n', (size_t)(end - payload));
                 if (stop == NULL)
@@ -376,11 +263,10 @@ static size_t take_frames(struct connection *from, const char *data, size_t size
 static size_t take_handshake(struct connection *from, char *data, size_t size)
 {
     static const char connect_command[] = "{\"id\":1,\"connect\":{}}";
-    char *end = memmem(data, size, "\r\n\r\n", 4);
-    if (end == NULL)
+    size_t taken = answer_size(data, size);
+    if (taken == 0)
         return 0;
-    *end = 0;
-    if (strncmp(data, "HTTP/1.1 101", 12) != 0 || strstr(data, ACCEPT) == NULL) {
+    if (!is_accepted(data)) {
         if (!is_storm)
             die("the gateway turned a handshake down: %.60s", data);
         refusals++;
@@ -390,7 +276,7 @@ static size_t take_handshake(struct connection *from, char *data, size_t size)
     from->state = GREETING;
     from->deadline = now() + ANSWER_SECONDS;
     send_frame(from, 1, connect_command, sizeof connect_command - 1);
-    return (size_t)(end - data) + 4;
+    return taken;
 }
 
 static void read_from(struct connection *from)
@@ -427,16 +313,6 @@ static void read_from(struct connection *from)
     }
 }
 
-/* Take what has come of a command, or end with whoever gives them. */
-static void read_command(void)
-{
-    ssize_t size = read(STDIN_FILENO, command + command_size, sizeof command - 1 - command_size);
-    if (size <= 0)
-        exit(0);
-    command_size += (size_t)size;
-    command[command_size] = 0;
-}
-
 /* Read what has come, and wait for it so long at most; return whether anything had. */
 static int turn(int milliseconds)
 {
@@ -456,24 +332,9 @@ static int turn(int milliseconds)
 
 /* -- commands -- */
 
-static int ascending(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static double latency_at(double share)
-{
-    if (latency_count == 0)
-        return 0;
-    size_t at = (size_t)(share * (double)latency_count);
-    return latencies[at < latency_count ? at : latency_count - 1] / 1e3;
-}
-
 static void answer_latencies(double seconds)
 {
-    if (latency_count > 0)
-        qsort(latencies, latency_count, sizeof *latencies, ascending);
+    sort_latencies();
     printf("{\"answered\": %zu, \"errors\": %zu, \"seconds\": %.6f, \"p50_ms\": %.3f, "
            "\"p99_ms\": %.3f, \"max_ms\": %.3f, \"cuts\": %zu, \"refusals\": %zu, "
            "\"timeouts\": %zu, \"cut_again\": %zu}\n",
@@ -546,9 +407,7 @@ static void send_file(const char *path, double per_second)
             last = now();
             continue;
         }
-        /* A wait ends up to a millisecond late, so the last one is spent looking. */
-        int wait = left <= 0 ? 1000 : left < 0.002 ? 0 : left > 1 ? 1000 : (int)(left * 1000) - 1;
-        if (turn(wait))
+        if (turn(left <= 0 || left > 1 ? 1000 : milliseconds_of(left)))
             last = now();
         else if (now() - last > STALL_SECONDS)
             die("%zu commands were not answered", under_way);
@@ -652,27 +511,6 @@ static void dump(const char *path)
     printf("{\"messages\": %zu}\n", messages);
 }
 
-static void load_cookies(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    size_t room = 0;
-    if (file == NULL)
-        die("no %s", path);
-    for (;;) {
-        if (cookie_count == room) {
-            room = room ? room * 2 : 1024;
-            cookies = must(realloc(cookies, room * sizeof *cookies));
-        }
-        if (fgets(cookies[cookie_count], COOKIE_BYTES, file) == NULL)
-            break;
-        cookies[cookie_count][strcspn(cookies[cookie_count], "\n")] = 0;
-        cookie_count++;
-    }
-    fclose(file);
-    if (cookie_count == 0)
-        die("no cookies");
-}
-
 int main(int words_count, char **words)
 {
     if (words_count != 4)
@@ -682,17 +520,14 @@ int main(int words_count, char **words)
     load_cookies(words[3]);
     srand48(getpid());
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
-        die("stdin must be a pipe");
+    listen_to_commands(epoll_fd);
     for (;;) {
         size_t number;
         double seconds;
         char path[256];
         /* Messages and pings come between the commands, too. */
-        while (memchr(command, '\n', command_size) == NULL)
+        while (!take_command())
             turn(-1);
-        command_size = 0;
         if (sscanf(command, "connect %zu", &number) == 1)
             connect_all(number);
         else if (sscanf(command, "send %255s %lf", path, &seconds) == 2)
