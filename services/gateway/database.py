@@ -112,7 +112,8 @@ async def _answer[R](queued: Future[R]) -> R:
         raise
     except (DatabaseError, InterfaceError) as error:
         words = str(error).strip().partition("\n")[0]
-        if not isinstance(error, OperationalError):
+        # SQLite's class for a table that is missing is the one for what passes.
+        if not isinstance(error, OperationalError) or words.startswith("no such"):
             _tell_once(words)
         raise DatabaseAway(words) from error
     finally:

@@ -75,11 +75,16 @@ def configure(options: dict[str, Any]) -> None:
                 }
             },
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            "filters": {"briefly": {"()": _Briefly}, "machinery": {"()": _MachineryBriefly}},
+            "filters": {
+                "briefly": {"()": _Briefly},
+                "refused": {"()": _RefusedBriefly},
+                "machinery": {"()": _MachineryBriefly},
+            },
             "loggers": {
                 **{name: {"level": level} for name, level in _QUIET.items()},
                 # Anybody may send a Host header; where in Django it was refused tells nothing.
                 "django.security.DisallowedHost": {"filters": ["briefly"]},
+                "django.request": {"filters": ["refused"]},
             },
         }
     )
@@ -96,6 +101,15 @@ class _Briefly(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.exc_info = None
+        return True
+
+
+class _RefusedBriefly(logging.Filter):
+    """Takes the traceback off a request that was refused: it shows where our own code said no."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR:
+            record.exc_info = None
         return True
 
 

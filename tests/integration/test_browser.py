@@ -105,9 +105,13 @@ async def test_a_mention_leads_to_its_message_however_old(
     session = Session(stack.url, "alice")
     room = fresh_room(session)
     bob = await sign_in(browser, stack.url, "bob", room)
+    unread = await bob.get_by_test_id("bell-count").text_content()
     async with open_chat(session, stack.gateway_url(1), room) as alice:
         await alice.send(message="Look here, @bob!")
         await alice.wait_for(lambda c: len(c.texts) == 1)
+        # Bob reads it where it was said: the bell counts it, and no word in the corner covers it.
+        await expect(bob.get_by_test_id("bell-count")).not_to_have_text(unread or "")
+        await expect(bob.get_by_test_id("toast")).to_have_count(0)
         await send(alice, 120)
         await alice.wait_for(lambda c: len(c.texts) == 121, within=60)
     await bob.goto("/inbox/")

@@ -15,22 +15,35 @@ from tests.servers import RunningStack
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
+# What each time on a page says, and what it says in New York.
+TIMES = """() => {
+  const options = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, {
+    ...options, timeZone: "America/New_York"
+  });
+  return [...document.querySelectorAll("main time")].map((time) => [
+    time.textContent, format.format(new Date(time.dateTime))
+  ]);
+}"""
 PASSWORD = "nine bells at noon"
 
 
 class Person:
     """Somebody of this test alone, with a browser of their own."""
 
-    def __init__(self, browser: Browser, url: str, role: str) -> None:
+    def __init__(self, browser: Browser, url: str, role: str, timezone: str = "UTC") -> None:
         self.name = f"{role}-{secrets.token_hex(3)}"
         self._browser = browser
         self._url = url
+        self._timezone = timezone
         self._state: StorageState | None = None
         self.page: Page
 
     async def arrive(self) -> None:
         """Open the browser; the first time they sign up, later they are still signed in."""
-        context = await self._browser.new_context(base_url=self._url, storage_state=self._state)
+        context = await self._browser.new_context(
+            base_url=self._url, storage_state=self._state, timezone_id=self._timezone
+        )
         self.page = await context.new_page()
         self.page.set_default_timeout(15_000)
         if self._state is not None:
@@ -184,6 +197,21 @@ async def test_no_comment_is_missing_or_double_while_a_page_loads(
     for person in (alice, bob):
         await expect(person.page.get_by_test_id("comment")).to_have_count(40)
         assert await person.comments() == [f"comment {number}" for number in range(40)]
+
+
+async def test_all_times_of_a_page_are_the_readers(stack: RunningStack, browser: Browser) -> None:
+    """Whether the server has written them or a script."""
+    alice = Person(browser, stack.url, "alice", "America/New_York")
+    await alice.arrive()
+    path = await alice.post("Listen")
+    await alice.comment("before")
+    await alice.read(path)
+    await alice.comment("after")
+    shown = await alice.page.evaluate(TIMES)
+    assert len(shown) == 3
+    for text, expected in shown:
+        assert text == expected
+    await alice.page.context.close()
 
 
 async def test_a_post_whose_gateway_is_killed_comes_back_with_every_comment_once(

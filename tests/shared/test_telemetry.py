@@ -26,6 +26,22 @@ except ZeroDivisionError:
 """
 
 
+REFUSED = """
+import django
+django.setup()
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils.log import log_response
+request = RequestFactory().get("/staff/")
+for status, error in ((403, PermissionDenied()), (500, ZeroDivisionError())):
+    try:
+        raise error
+    except Exception as e:
+        answer = HttpResponse(status=status)
+        log_response("Answered: %s", "/staff/", response=answer, request=request, exception=e)
+"""
+
 LOST = """
 import logging
 import django
@@ -171,6 +187,18 @@ def test_one_line_per_event() -> None:
     assert "\u2028" not in ended.stderr
     assert "\x1b" not in ended.stderr
     assert "ZeroDivisionError" in second["exception"]
+
+
+@pytest.mark.thorough
+def test_refused_requests_are_logged_without_a_traceback() -> None:
+    """It would show where our own code said no; what nobody foresaw keeps its one."""
+    environment = ENVIRONMENT | {"DJANGO_SETTINGS_MODULE": "services.web.settings"}
+    ended = python("-c", REFUSED, environment=environment)
+    assert ended.returncode == 0, ended.stderr
+    refused, failed = (json.loads(line) for line in ended.stderr.splitlines())
+    assert refused["event"] == "Answered: /staff/"
+    assert "exception" not in refused
+    assert "ZeroDivisionError" in failed["exception"]
 
 
 @pytest.mark.thorough

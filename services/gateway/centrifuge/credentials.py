@@ -28,6 +28,9 @@ __all__ = ["holder_of", "identify", "token_of"]
 
 logger = logging.getLogger(__name__)
 
+# The first thing that goes wrong for everybody who tries a library.
+_NOBODY = "nobody: bring a token, or the session cookie with one of our origins"
+
 
 def token_of(text: str) -> ConnectionToken:
     """
@@ -58,7 +61,7 @@ async def identify(arrivals: Arrivals, token: str, session_key: str | None) -> V
         login = login_of(user, Origin(session_key=session_key))
         return Visitor(user, info=told_of(user), login=login)
     if not anybody_may_come():
-        raise TurnedDown(CloseCode.BAD_REQUEST)
+        raise TurnedDown(CloseCode.BAD_REQUEST, _NOBODY)
     return Visitor(nobody())
 
 

@@ -84,7 +84,7 @@ class Entrance:
                 raise Refused(ErrorCode.TOO_MANY_REQUESTS, "too many connections")
             channels = await self._prepare(visitor, request)
         except TurnedDown as end:
-            self._client.end(end.code)
+            self._client.disconnect(end.code, end.reason)
         except TokenExpired:
             self._turn_away(number, _token_expired())
         except LoginEnded as error:

@@ -52,10 +52,11 @@ type Step = Say | End | Work | Heard
 
 
 class TurnedDown(Exception):
-    """The connection ends with this code; there is nobody to let in."""
+    """The connection ends with this code, and these words; there is nobody to let in."""
 
-    def __init__(self, code: CloseCode) -> None:
+    def __init__(self, code: CloseCode, reason: str = "") -> None:
         self.code = code
+        self.reason = reason or code.reason
 
 
 def refused(number: int, error: Refused, *, temporary: bool = False) -> Say | End:

@@ -1,7 +1,15 @@
+const MOMENT: Intl.DateTimeFormatOptions = {
+  day: "numeric",
+  month: "short",
+  hour: "numeric",
+  minute: "2-digit",
+};
+
 /** Times of the reader's device, in the language of the page. */
 export class Clock {
   private readonly time: Intl.DateTimeFormat;
   private readonly moment: Intl.DateTimeFormat;
+  private readonly momentOfYear: Intl.DateTimeFormat;
   private readonly day: Intl.DateTimeFormat;
   private readonly full: Intl.DateTimeFormat;
   private readonly key: Intl.DateTimeFormat;
@@ -11,12 +19,8 @@ export class Clock {
     private readonly now: () => Date = () => new Date(),
   ) {
     this.time = new Intl.DateTimeFormat(language, { timeStyle: "short" });
-    this.moment = new Intl.DateTimeFormat(language, {
-      day: "numeric",
-      month: "short",
-      hour: "numeric",
-      minute: "2-digit",
-    });
+    this.moment = new Intl.DateTimeFormat(language, MOMENT);
+    this.momentOfYear = new Intl.DateTimeFormat(language, { ...MOMENT, year: "numeric" });
     this.day = new Intl.DateTimeFormat(language, {
       weekday: "long",
       day: "numeric",
@@ -34,9 +38,10 @@ export class Clock {
     return this.time.format(at);
   }
 
-  /** Day and time, for lists that span days. */
+  /** Day and time, for lists that span days; with the year where it is another one. */
   momentOf(at: Date): string {
-    return this.moment.format(at);
+    const isThisYear = at.getFullYear() === this.now().getFullYear();
+    return (isThisYear ? this.moment : this.momentOfYear).format(at);
   }
 
   fullTimeOf(at: Date): string {

@@ -112,6 +112,11 @@ class Room {
     if (matchMedia("(pointer: fine)").matches) this.composer.focus();
     window.addEventListener("hashchange", () => void this.showLinked());
     void this.showLinked();
+    // What is said here is seen here: no word in the corner.
+    document.addEventListener("carillon:notification", (event) => {
+      const isHere = event.detail.notification.url.startsWith(`/rooms/${this.room.name}/`);
+      if (isHere && !document.hidden) event.preventDefault();
+    });
   }
 
   /** Whoever comes by a link to a message came to read it. */

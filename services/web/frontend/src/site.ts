@@ -16,6 +16,7 @@ import { keepAlive } from "./keepalive";
 import { Leadership } from "./leadership";
 import { LiveConnection } from "./live";
 import { closeMenusWhenLeft } from "./menus";
+import { drawMoments } from "./moments";
 import { Newsstand } from "./newsstand";
 import { Notifier } from "./notifier";
 import { connectionUrl, csrfToken, type Page, part, readPage } from "./page";
@@ -33,6 +34,7 @@ const LONGEST_TIMER_MS = 24 * 3_600_000;
 
 class Site {
   private readonly cabinet: Cabinet;
+  private readonly clock: Clock;
   private readonly board: AnnouncementBoard;
   private readonly banner: Banner;
   private readonly bell = new Bell();
@@ -61,7 +63,8 @@ class Site {
       this.board.refresh();
       this.drawBoard();
     });
-    this.banner = new Banner(new Clock(page.language), (id) => this.dismiss(id));
+    this.clock = new Clock(page.language);
+    this.banner = new Banner(this.clock, (id) => this.dismiss(id));
     this.unread = new UnreadCount(page.unread, page.inbox);
     this.notifier = new Notifier(part("link[rel=icon]", HTMLLinkElement).href);
     this.newsstand = new Newsstand(
@@ -83,6 +86,7 @@ class Site {
   }
 
   start(): void {
+    drawMoments(this.clock);
     this.board.begin(this.page.openAnnouncements, this.page.announcements);
     for (const announcement of this.page.openAnnouncements) {
       // Dismissed here while the server could not be reached.

@@ -16,3 +16,8 @@ test("times are written as the page's language does", () => {
   expect(clock.timeOf(at)).toBe("16:05");
   expect(new Clock("en-US").timeOf(at)).toMatch(/4:05\sPM/);
 });
+
+test("the year of a moment is said where it is another one", () => {
+  expect(clock.momentOf(new Date(2026, 0, 2, 16, 5))).toBe("2 Jan, 16:05");
+  expect(clock.momentOf(new Date(2025, 11, 31, 16, 5))).toBe("31 Dec 2025, 16:05");
+});
