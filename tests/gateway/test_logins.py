@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from services.gateway import logins
 from services.gateway.runtime import Gateway
+from shared.accounts.actions import do_end_session
+from shared.accounts.logins import Ended, Login
 from shared.accounts.models import ApiKey, User
 from shared.chat.models import ChatRoom
 from shared.tokens.grants import Origin
@@ -38,6 +40,7 @@ COME_BACK = (3011, "force reconnect")
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logins, "_ROUND_SECONDS", 0.05)
+    monkeypatch.setattr(logins, "_GRACE_SECONDS", 0.01)
 
 
 def delete(session_key: str) -> None:
@@ -115,6 +118,38 @@ async def test_revoked_key(gateway: Gateway, bob: User, key: ApiKey) -> None:
             ApiKey.objects.filter(pk=key.pk).update, revoked_at=timezone.now()
         )
         assert await peer.closed() == COME_BACK
+
+
+async def test_session_that_is_back(
+    gateway: Gateway, alice: User, browse: Browse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table was empty for a moment, as in the middle of a restore."""
+    _, session_key = await browse(alice)
+    rounds = 0
+    ended = logins._ended
+
+    def empty_once(comers: Sequence[tuple[int, Login]]) -> list[Ended | None]:
+        nonlocal rounds
+        rounds += 1
+        return [Ended.ORIGIN] * len(comers) if rounds == 1 else ended(comers)
+
+    monkeypatch.setattr(logins, "_ended", empty_once)
+    async with CentrifugePeer(cookie(session_key)) as peer:
+        await eventually(lambda: rounds > 3)
+        assert "subscribe" in await peer.ask("subscribe", channel="poll:lunch")
+
+
+async def test_control_that_comes_late(
+    gateway: Gateway, alice: User, browse: Browse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has signed out is told that, though it was found out before."""
+    monkeypatch.setattr(logins, "_GRACE_SECONDS", 60.0)
+    _, session_key = await browse(alice)
+    async with CentrifugePeer(cookie(session_key)) as peer:
+        await gateway.database.run(delete, session_key)
+        await eventually(lambda: gateway.logins._suspects)
+        await gateway.database.run(do_end_session, alice.pk, session_key)
+        assert await peer.closed() == (4501, "signed out")
 
 
 async def test_database_away(
