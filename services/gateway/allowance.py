@@ -6,7 +6,8 @@ stay. What others have it knows from presence, where each client is shown in its
 for as long as it is connected, also where it hears that channel no longer: that is a second old,
 and a gateway that was killed stands there for half a minute, while its clients are coming here. So
 over all gateways there may be twice as many, the dead ones with the living, and who has more is
-told to come again in a moment.
+told to come again in a moment. Half of what a gateway allows is let in whatever the others have:
+where gateways die one after the other, the dead ones of half a minute are many more than twice.
 
 Who is nobody is not counted: an address is what they have in common, and that is nginx's to bound.
 """
@@ -44,13 +45,14 @@ async def has_room(presence: Presence, revocations: Revocations, user_id: int) -
     """
     Say whether a user who has been counted here has few enough over all gateways.
 
-    The first one here asks nobody: after an outage everybody comes at once, most with one.
+    The first half of those here asks nobody. After an outage everybody comes at once, and a user's
+    part of a gateway stays small.
 
     Raises:
         DatabaseAway: the others' cannot be read now.
     """
     most = settings.CARILLON_GATEWAY_USER_CONNECTIONS
-    if not most or revocations.count(user_id) < 2:
+    if not most or revocations.count(user_id) <= max(1, most // 2):
         return True
     # Without this one, which is not shown yet.
     return (await presence.stats(user_channel(user_id))).num_clients < _DEAD_AND_LIVING * most

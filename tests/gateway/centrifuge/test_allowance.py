@@ -81,7 +81,7 @@ async def test_those_at_other_gateways_count(
     """
     Twice as many are let in over all, as half of them may be of a gateway that was killed.
 
-    The first one here always comes in, and whoever does not is to come again later.
+    Whoever is not let in is to come again later.
     """
     other = Presence(gateway.database, "other")
     channel, cookie = user_channel(alice.pk), cookie_of(alice)
@@ -98,6 +98,23 @@ async def test_those_at_other_gateways_count(
         await other.tick()
         async with CentrifugePeer(cookie):
             pass
+    await other.end()
+
+
+async def test_half_of_them_are_let_in_whatever_the_others_have(
+    gateway: Gateway, alice: User, cookie_of: CookieOf, settings: LazySettings
+) -> None:
+    """Gateways may have died one after the other, and all that they had come here."""
+    settings.CARILLON_GATEWAY_USER_CONNECTIONS = 4
+    other = Presence(gateway.database, "other")
+    for number in range(40):
+        other.add(user_channel(alice.pk), ClientInfo(f"dead {number}", str(alice.pk)))
+    await other.tick()
+    cookie = cookie_of(alice)
+    async with CentrifugePeer(cookie), CentrifugePeer(cookie):
+        third = CentrifugePeer(cookie)
+        await third.opens()
+        assert await third.error("connect") == 111
     await other.end()
 
 
