@@ -23,7 +23,7 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 	$(PYTEST) -n auto -m "not servers"
 	deploy/bootstrap npm test
 	$(STACK) run -- $(PYTEST) -n auto -m "database and not servers"
-	$(STACK) run -- $(PYTEST) -n 3 --dist loadfile -m servers
+	$(STACK) run -- $(PYTEST) -n 2 --dist loadfile -m servers
 
 test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
 	@deploy/bootstrap dev
