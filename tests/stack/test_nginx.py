@@ -219,6 +219,27 @@ def test_headers_are_overwritten(front: Front, path: str) -> None:
     assert not gone & set(seen)
 
 
+@pytest.mark.parametrize(
+    ("line", "header", "told"),
+    [
+        ("/rooms/", "chat.test:8080", "chat.test:8080"),
+        ("/rooms/", "Chat.Test", "Chat.Test"),
+        ("/rooms/", "chat.test.:8080", "chat.test"),
+        ("http://chat.test/rooms/", "evil.test", "chat.test"),
+        ("http://chat.test:8080/rooms/", "chat.test:8080", "chat.test:8080"),
+    ],
+)
+def test_host_that_services_are_told(front: Front, line: str, header: str, told: str) -> None:
+    """It is the one that nginx went by, with its port: a first line that names a host counts."""
+    assert front.ask(line, headers={"Host": header}).seen["host"] == [told]
+
+
+def test_first_line_that_names_another_host(front: Front) -> None:
+    """A known host in the header does not help it."""
+    answer = front.ask("http://evil.test/rooms/", headers={"Host": "chat.test"})
+    assert answer.status == 400
+
+
 @pytest.mark.parametrize("path", SOCKET_PATHS)
 def test_upgrade(front: Front, path: str) -> None:
     """A handshake on a socket's path reaches a gateway."""
@@ -243,11 +264,12 @@ def test_internal_pages(front: Front, name: str, form: str) -> None:
 
 
 def test_status_page(front: Front) -> None:
-    """nginx's own figures are on a port of their own."""
-    connection = http.client.HTTPConnection("127.0.0.1", front.layout.nginx_status, timeout=10)
-    connection.request("GET", "/status")
-    assert b"Active connections" in connection.getresponse().read()
-    connection.close()
+    """nginx's own figures are on a port of their own, with its probe."""
+    for path, text in (("/status", b"Active connections"), ("/livez", b"ok\n")):
+        connection = http.client.HTTPConnection("127.0.0.1", front.layout.nginx_status, timeout=10)
+        connection.request("GET", path)
+        assert text in connection.getresponse().read()
+        connection.close()
 
 
 def test_static_files(own_front: Front) -> None:
@@ -375,6 +397,26 @@ def test_access_log(own_front: Front) -> None:
     assert "secret" not in json.dumps(line)
 
 
+def test_no_query_string_in_any_log(own_front: Front) -> None:
+    """What goes wrong is in the access log; the other one would tell whole first lines."""
+    own_front.start(CARILLON_NGINX_HANDSHAKES_PER_SECOND="1")
+    own_front.kill_gateway(1)
+    record = own_front.supervisor.records.read("web")
+    assert record is not None
+    os.kill(record.identity.pid, signal.SIGKILL)
+    wait_for(lambda: not record.alive)
+    # Refused by nobody who is there, by a limit, and a body that goes to a file.
+    assert own_front.ask("/rooms/?secret").status == 502
+    for _ in range(12):
+        own_front.ask("/connection/websocket?token=secret", headers={"Upgrade": "websocket"})
+    own_front.ask("/api/v1/bulk-jobs/1/recipients?secret", "POST", body=b"x" * 100_000)
+    wait_for(lambda: len(own_front.log()) == 14)
+    assert own_front.log()[0]["upstream_status"] == "502"
+    assert own_front.log()[12]["status"] == "429"
+    for path in (own_front.layout.state / "log").glob("nginx*"):
+        assert "secret" not in path.read_text()
+
+
 def test_connections_of_one_address(own_front: Front) -> None:
     """One socket too many is refused with 429; the others stay."""
     own_front.start(CARILLON_NGINX_CONNECTIONS_PER_IP="3")
@@ -404,6 +446,22 @@ def test_handshakes_of_one_address(own_front: Front) -> None:
         assert passed <= 12 + (time.monotonic() - began)
     assert passed >= 10
     assert result == "HTTP/1.1 429 Too Many Requests"
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/accounts/signup/", "/accounts/delete/", "/admin/login/"]
+)
+def test_passwords_of_one_address(own_front: Front, path: str) -> None:
+    """Whoever guesses passwords is told to wait; who only looks at the page is not counted."""
+    own_front.start(CARILLON_NGINX_PASSWORDS_PER_MINUTE="3")
+    for _ in range(5):
+        assert own_front.ask(path).status == 200
+    answers = [own_front.ask(path, "POST", body=b"password=guess") for _ in range(4)]
+    assert [each.status for each in answers] == [200, 200, 429, 429]
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert b"wait a minute" in answers[-1].body
+    assert own_front.ask(path).status == 200
+    assert own_front.ask("/feed/", "POST", body=b"title=x").status == 200
 
 
 def test_no_gateway(own_front: Front) -> None:
