@@ -7,10 +7,10 @@ PYTEST := $(PYTHON_) -m pytest
 LEAN := -p no:schemathesis --ignore tests/web/api/test_conformance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock
+.PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock k8s-lint k8s-render
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Run Carillon in one process at http://127.0.0.1:8000; needs no server.
 	@deploy/bootstrap stack check $(or $(CARILLON_PORT),8000)
@@ -88,3 +88,11 @@ fmt: ## Format the sources.
 
 lock: ## Write requirements/*.txt from requirements/*.in.
 	@deploy/bootstrap lock
+
+k8s-lint: ## Check the chart and its manifests without a cluster; fetches helm and kubectl by hash.
+	@deploy/bootstrap dev
+	@exec $(PYTHON_) -m deploy.k8s lint
+
+k8s-render: ## Write deploy/k8s/manifests from the chart and its values.yaml.
+	@deploy/bootstrap dev
+	@exec $(PYTHON_) -m deploy.k8s render
