@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from shared.accounts.actions import do_deactivate, do_make_key, do_revoke_key
@@ -36,6 +37,10 @@ def connection(response: Any) -> ConnectionToken:
     assert response.status_code == 200, response.content
     assert list(response.json()) == ["token"]
     return verify_connection(response.json()["token"], time.time())
+
+
+def counted(result: str) -> float:
+    return REGISTRY.get_sample_value("carillon_tokens_issued_total", {"result": result}) or 0.0
 
 
 def subscription(response: Any, channel: str, user: User) -> SubscriptionToken:
@@ -104,6 +109,16 @@ def test_channels_that_are_not_for_them(
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "forbidden"
     assert response.content == ask(signed_in(bob), {"channel": "chat:elsewhere"}).content
+
+
+def test_what_came_of_it_is_counted(bob: User, backroom: ChatRoom, signed_in: SignIn) -> None:
+    """Tokens that were made, and those that were refused."""
+    issued, refused = counted("issued"), counted("refused")
+    client = signed_in(bob)
+    ask(client)
+    ask(client, {"channel": f"user:{bob.pk}"})
+    ask(client, {"channel": "chat:backroom"})
+    assert (counted("issued") - issued, counted("refused") - refused) == (2, 1)
 
 
 @pytest.mark.parametrize("channel", ["", "lobby", "chat:", "chat:a b", "chat:ü", "chat:a\n"])

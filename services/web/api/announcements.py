@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field
 from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Input, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.notifications.actions import do_announce, do_see_announcement
 from shared.notifications.models import Announcement

@@ -12,10 +12,10 @@ from pydantic import Field
 from services.web.api.bodies import JSON, BodyRule
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Input, Page, Storable, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.recipients import HINT
 from services.web.api.routes import Routes
 from services.web.api.sentences import KEY_NAME
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.bulk.access import access_job, access_staff

@@ -30,11 +30,6 @@ class Caller(NamedTuple):
     user: User
     key: ApiKey | None
 
-    @property
-    def name(self) -> str:
-        """The name of their budgets: a key has its own, beside its user's."""
-        return f"user:{self.user.pk}" if self.key is None else f"key:{self.key.pk}"
-
 
 class ApiRequest(HttpRequest):
     """A request whose caller is known; operations get no other."""

@@ -6,8 +6,8 @@ from ninja import Query
 
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Page, UsernamePath
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.chat.access import access_room

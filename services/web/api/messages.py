@@ -12,8 +12,8 @@ from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.errors import NotFound
 from services.web.api.fields import Answer, Id, Input, Number, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from services.web.history import MAX_MESSAGES, PAGE_MESSAGES, message_data, read_history
 from shared.accounts.keys import Scope
 from shared.chat.access import access_room

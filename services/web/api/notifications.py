@@ -11,8 +11,8 @@ from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.errors import InvalidRequest
 from services.web.api.fields import Answer, Id, Input, Page, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.notifications.actions import (
     CHANGED_AT_ONCE,

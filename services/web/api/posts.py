@@ -10,8 +10,8 @@ from pydantic import Field
 from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Input, Page, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.posts.actions import do_create_post, do_delete_post
 from shared.posts.models import Post

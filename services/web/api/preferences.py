@@ -11,8 +11,8 @@ from pydantic import Field
 from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Input
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.notifications.actions import do_set_preference

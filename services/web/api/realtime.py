@@ -13,12 +13,13 @@ from services.web.api.bodies import JSON, BodyRule
 from services.web.api.caller import ApiRequest
 from services.web.api.errors import ApiError, InvalidRequest
 from services.web.api.fields import Answer, Input
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.hearing import may_hear
 from shared.accounts.keys import Scope
 from shared.accounts.models import User
 from shared.realtime.exceptions import InvalidChannel, UnknownNamespace
+from shared.telemetry import metrics
 from shared.tokens.grants import Origin
 from shared.tokens.signing import sign_connection, sign_subscription
 
@@ -71,6 +72,7 @@ def make_realtime_token(request: ApiRequest, body: Body[TokenWish | None] = None
     else:
         _check_subscribe(request.user, channel)
         token = sign_subscription(request.user.pk, channel, lifetime)
+    metrics.TOKENS_ISSUED.labels(result="issued").inc()
     return TokenData(token=token)
 
 
@@ -96,4 +98,5 @@ def _check_subscribe(user: User, channel: str) -> None:
 
 
 def _not_for_you() -> ApiError:
+    metrics.TOKENS_ISSUED.labels(result="refused").inc()
     return ApiError(403, "forbidden", "You may not hear this channel: ask its owner to let you in.")

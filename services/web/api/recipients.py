@@ -15,8 +15,8 @@ from services.web.api.caller import ApiRequest
 from services.web.api.errors import ApiError, InvalidRequest
 from services.web.api.fields import Answer, Id
 from services.web.api.id_stream import IdStream, Kind, NotText
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.bulk.access import access_job
 from shared.bulk.actions import do_add_recipients

@@ -10,9 +10,9 @@ from pydantic import Field
 from services.web.api.bodies import JSON
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, Input, Page, Timestamp
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
 from services.web.api.sentences import ROOM_PATTERN
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 from shared.chat.access import access_room, rooms_open_to
 from shared.chat.actions import do_create_room

@@ -21,7 +21,8 @@ from ninja import Router
 from services.web.api.bodies import BodyRule
 from services.web.api.caller import Caller, authenticate
 from services.web.api.description import error_reference
-from services.web.api.limits import Budget, spend
+from services.web.api.limits import spend_of
+from services.web.budgets import Budget
 from shared.accounts.keys import Scope
 
 __all__ = ["Routes"]
@@ -46,7 +47,7 @@ class _Guard:
         if self._body is not None:
             self._body.check_type(request)
         if self._budget is not None:
-            spend(caller, self._budget)
+            spend_of(caller, self._budget)
         request.user = caller.user
         return caller
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from services.web.api.caller import ApiRequest
 from services.web.api.fields import Answer, Id, UsernamePath
-from services.web.api.limits import Budget
 from services.web.api.routes import Routes
+from services.web.budgets import Budget
 from shared.accounts.actions import do_follow, do_unfollow
 from shared.accounts.keys import Scope
 from shared.accounts.queries import find_user, follows

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from services.web.budgets import Budget, Spent, spend_as
 from services.web.context import page_data
 from services.web.pages.keyset import before_of, cut
 from services.web.pages.prose import ProseField
@@ -46,17 +47,21 @@ def feed(request: SignedInRequest) -> HttpResponse:
     form = PostForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
+            spend_as(request.user, Budget.POSTS)
             post = do_create_post(request.user, **form.cleaned_data)
         except InvalidContent as error:
             form.add_error(error.field, str(error))
         except Inactive as error:
             raise PermissionDenied(str(error)) from error
+        except Spent as error:
+            form.add_error(None, str(error))
+            return _page(request, form, status=429)
         else:
             return redirect("post", post.pk)
-    return _page(request, form)
+    return _page(request, form, status=400 if form.errors else 200)
 
 
-def _page(request: SignedInRequest, form: PostForm) -> HttpResponse:
+def _page(request: SignedInRequest, form: PostForm, status: int) -> HttpResponse:
     # The page's hint at new posts goes on from there: before the posts.
     live = page_data(request)["page_data"]()
     everybody = request.GET.get("tab") == _EVERYBODY
@@ -71,4 +76,4 @@ def _page(request: SignedInRequest, form: PostForm) -> HttpResponse:
         "first_page": before is None,
         "tab": _EVERYBODY if everybody else "following",
     }
-    return render(request, "web/feed.html", context, status=400 if form.errors else 200)
+    return render(request, "web/feed.html", context, status=status)

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from services.web.budgets import Budget, Spent, spend_as
 from services.web.pages.room import MemberForm, room_page
 from services.web.requests import SignedInRequest, signed_in
 from shared.chat.access import access_room
@@ -29,6 +30,7 @@ def members(request: SignedInRequest, name: str) -> HttpResponse:
     if form.is_valid():
         username = form.cleaned_data["username"]
         try:
+            spend_as(request.user, Budget.ROOMS)
             if form.cleaned_data["action"] == "add":
                 do_add_member(request.user, room, username)
                 done = f"{username} is a member of this room now."
@@ -39,6 +41,9 @@ def members(request: SignedInRequest, name: str) -> HttpResponse:
             raise PermissionDenied(str(error)) from error
         except (CreatorStays, UnknownMember) as error:
             form.add_error("username", str(error))
+        except Spent as error:
+            form.add_error("username", str(error))
+            return room_page(request, room, form, status=429)
         else:
             messages.success(request, done)
             removed_oneself = not room.members.filter(pk=request.user.pk).exists()

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from services.web.budgets import Budget, Spent, spend_as
 from services.web.pages.keyset import MAX_ID, before_of, cut
 from services.web.pages.prose import ProseField
 from services.web.requests import SignedInRequest, signed_in
@@ -68,12 +69,16 @@ def _comment(request: SignedInRequest, post: Post) -> HttpResponse:
     form = CommentForm(request.POST)
     if form.is_valid():
         try:
+            spend_as(request.user, Budget.COMMENTS)
             comment = do_comment(request.user, post.pk, form.cleaned_data["body"])
         except InvalidContent as error:
             form.add_error(error.field, str(error))
+        except Spent as error:
+            form.add_error(None, str(error))
+            return _page(request, post, form, status=429)
         else:
             return redirect(f"{reverse('post', args=[post.pk])}#comment-{comment.pk}")
-    return _page(request, post, form)
+    return _page(request, post, form, status=400 if form.errors else 200)
 
 
 def _delete(request: SignedInRequest, post: Post) -> HttpResponse:
@@ -121,7 +126,7 @@ def _page(
             "moderates": may_delete_post(request.user, post),
         },
     }
-    return render(request, "web/post.html", context, status=400 if form.errors else status)
+    return render(request, "web/post.html", context, status=status)
 
 
 def _rows(request: SignedInRequest, comments: Sequence[Comment]) -> list[Row]:

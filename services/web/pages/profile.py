@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from services.web.budgets import Budget, Spent, spend_as
 from services.web.pages.keyset import before_of, cut
 from services.web.requests import SignedInRequest, signed_in
 from shared.accounts.actions import do_follow, do_unfollow
@@ -46,13 +47,14 @@ def _follow(request: SignedInRequest, person: User) -> HttpResponse:
     if not form.is_valid():
         return _page(request, person, status=400)
     try:
+        spend_as(request.user, Budget.FOLLOWS)
         if form.cleaned_data["action"] == "follow":
             do_follow(request.user, person.username)
             done = f"You follow {person.username} now, and hear of what they post."
         else:
             do_unfollow(request.user, person.username)
             done = f"You no longer follow {person.username}."
-    except (CannotFollow, UnknownUser) as error:
+    except (CannotFollow, Spent, UnknownUser) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)

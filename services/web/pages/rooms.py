@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from services.web.budgets import Budget, Spent, spend_as
 from services.web.requests import SignedInRequest, signed_in
 from shared.chat.actions import do_create_room
 from shared.chat.exceptions import InvalidRoomName, NotAllowed, RoomNameTaken
@@ -42,16 +43,21 @@ class RoomForm(forms.Form):
 def room_list(request: SignedInRequest) -> HttpResponse:
     """The rooms open to the reader, and the form to make another."""
     form = RoomForm(request.POST if request.method == "POST" else None)
+    status = 200 if request.method != "POST" else 400
     if request.method == "POST" and form.is_valid():
         try:
+            spend_as(request.user, Budget.ROOMS)
             room = do_create_room(request.user, **form.cleaned_data)
         except (InvalidRoomName, NotAllowed, RoomNameTaken) as error:
             form.add_error("name", str(error))
+        except Spent as error:
+            form.add_error(None, str(error))
+            status = 429
         else:
             return redirect("room", room.name)
     page = Paginator(rooms_for(request.user), _ROOMS_PER_PAGE).get_page(request.GET.get("page"))
     context = {"form": form, "page": page, "cards": _cards(page.object_list)}
-    return render(request, "web/rooms.html", context, status=400 if form.errors else 200)
+    return render(request, "web/rooms.html", context, status=status)
 
 
 def _cards(rooms: Iterable[ChatRoom]) -> list[tuple[ChatRoom, Message | None]]:

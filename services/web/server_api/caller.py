@@ -16,8 +16,10 @@ from shared.realtime.exceptions import ErrorCode, RealtimeError
 from shared.realtime.namespaces import Namespace, namespace_for_clients
 from shared.telemetry import metrics
 
-__all__ = ["MOST_ANSWERED", "MOST_TOLD", "Caller", "authenticate"]
+__all__ = ["MOST_ANSWERED", "MOST_TOLD", "SERVER_API", "Caller", "authenticate"]
 
+# The scope of the rate limit, as metrics have it.
+SERVER_API = "server_api"
 # Characters that one request has gateways told: half of what the queue of bells takes.
 MOST_TOLD = 16 * 1024 * 1024
 # Bytes that one request is answered, before nothing else is read for it.
@@ -53,7 +55,7 @@ class Caller:
         rate = Rate(most, _MINUTE)
         # A batch is spent at once, however large: then it is all that there is.
         if wait := do_spend(f"server_api:{self._key}", rate, uses=min(calls, most)):
-            metrics.RATE_LIMITED.labels(scope="server_api").inc()
+            metrics.RATE_LIMITED.labels(scope=SERVER_API).inc()
             raise TooManyCalls(most, math.ceil(wait))
 
     def tell(self, characters: int) -> None:
