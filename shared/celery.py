@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery, signals
 from django.conf import settings
 
+from shared.broker.tls import verified
 from shared.broker.topology import TASK_QUEUES
 from shared.telemetry import metrics
 
@@ -22,7 +23,10 @@ logger = logging.getLogger(__name__)
 app = Celery("carillon")
 app.conf.update(
     broker_url=getattr(settings, "BROKER_URL", "memory://"),
+    broker_use_ssl=verified(getattr(settings, "BROKER_URL", "")),
     broker_connection_retry_on_startup=True,
+    # For ever: a worker that gives up after a hundred tries is one that somebody has to start.
+    broker_connection_max_retries=None,
     broker_heartbeat=10,
     broker_transport_options={
         # Without confirms a task vanishes when the broker restarts (celery#9149).

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any
 
 from channels_rabbitmq.core import RabbitmqChannelLayer
 
+from shared.broker.seals import opened
 from shared.broker.sender import Failure, Sender, SendFailed
 from shared.broker.topology import BELLS_GROUP, gateway_group
 from shared.broker.wire import (
@@ -43,6 +45,9 @@ _MOST_PATIENCE = 16
 # For readiness: longer than one replacement takes.
 _DEAF_SECONDS = 5.0
 _HOPELESS_SECONDS = 60
+_NOT_YET = "not connected yet"
+# Whoever has another secret, or none, must not fill the log.
+_MALFORMED_SECONDS = 60.0
 
 
 class _NotCancelled(logging.Filter):
@@ -93,11 +98,15 @@ class Doorbell:
         self._patience = _DEAF_AFTER_PROBES
         # Whether bells reach this gateway now, and since when they do not.
         self.connected = False
+        # True from the first time on.
+        self._was_connected = False
         self._silent_since = time.monotonic()
         # Since when the broker confirms probes.
         self._answers_since = time.monotonic()
         # Why the broker is away, or None while it confirms.
-        self.outage: str | None = "not connected yet"
+        self.outage: str | None = _NOT_YET
+        # When the log was last told of what is no bell.
+        self._told_malformed = -math.inf
 
     @property
     def deaf(self) -> bool:
@@ -122,8 +131,9 @@ class Doorbell:
         self._listen()
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
+            # Counted before it is sent: it may be heard before the broker's confirm is.
+            self._unheard += 1
             if await self._probe():
-                self._unheard += 1
                 if self._unheard > 1:
                     self._set_connected(False)
                 if self._unheard >= self._patience:
@@ -147,10 +157,12 @@ class Doorbell:
         while True:
             event = await layer.receive(channel)
             try:
-                self._take(event)
+                self._take(opened(event))
             except MalformedBell as error:
                 metrics.BROKER_MESSAGES_RECEIVED.labels(kind="malformed").inc()
-                logger.warning("Not a bell: %s", error)
+                if time.monotonic() - self._told_malformed > _MALFORMED_SECONDS:
+                    self._told_malformed = time.monotonic()
+                    logger.warning("Not a bell: %s", error)
             except Exception:
                 # A publication that cannot be delivered must not end the hearing of all others.
                 logger.exception("A bell could not be delivered.")
@@ -195,7 +207,7 @@ class Doorbell:
         return True
 
     def _away(self, cause: str) -> bool:
-        if self.outage is None:
+        if self.outage in (None, _NOT_YET):
             logger.warning("RabbitMQ is away (%s); the log delivers until it is back.", cause)
         self.outage = cause
         return False
@@ -203,6 +215,8 @@ class Doorbell:
     def _set_connected(self, connected: bool) -> None:
         if connected and not self.connected:
             self._on_back()
+            metrics.BROKER_RECONNECTS.inc(self._was_connected)
+            self._was_connected = True
         if self.connected and not connected:
             self._silent_since = time.monotonic()
         self.connected = connected

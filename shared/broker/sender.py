@@ -8,6 +8,8 @@ import enum
 from amqp.exceptions import MessageNacked
 from kombu import Connection, Producer
 
+from shared.broker.seals import sealed
+from shared.broker.tls import verified
 from shared.broker.topology import GROUPS_EXCHANGE
 
 __all__ = ["Failure", "SendFailed", "Sender"]
@@ -67,7 +69,7 @@ class Sender:
         """
         try:
             self._ready().publish(
-                body,
+                sealed(group, body),
                 exchange=GROUPS_EXCHANGE,
                 declare=[GROUPS_EXCHANGE],
                 routing_key=group,
@@ -108,6 +110,7 @@ class Sender:
                 self._url,
                 connect_timeout=_CONNECT_SECONDS,
                 heartbeat=0,
+                ssl=verified(self._url),
                 transport_options={
                     "confirm_publish": True,
                     "read_timeout": _SOCKET_SECONDS,

@@ -6,7 +6,14 @@ import re
 
 from kombu import Connection, Exchange, Queue
 
-__all__ = ["BELLS_GROUP", "GROUPS_EXCHANGE", "TASK_QUEUES", "declare_dead_letters", "gateway_group"]
+__all__ = [
+    "BELLS_GROUP",
+    "DEAD_LETTERS",
+    "GROUPS_EXCHANGE",
+    "TASK_QUEUES",
+    "declare_dead_letters",
+    "gateway_group",
+]
 
 # Every gateway is a member; a bell here reaches them all.
 BELLS_GROUP = "bells"
@@ -17,7 +24,7 @@ GROUPS_EXCHANGE = Exchange(
 )
 
 _TASKS = Exchange("carillon.tasks", type="topic", durable=True)
-_DEAD_LETTERS = Exchange("carillon.dead_letters", type="topic", durable=True)
+_DEAD_LETTERS_EXCHANGE = Exchange("carillon.dead_letters", type="topic", durable=True)
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 10}
 
 # What workers consume. Bulk jobs have a queue and workers of their own, so that nothing waits
@@ -28,15 +35,15 @@ TASK_QUEUES = (
         "carillon.default",
         _TASKS,
         routing_key="default",
-        queue_arguments={**_QUORUM, "x-dead-letter-exchange": _DEAD_LETTERS.name},
+        queue_arguments={**_QUORUM, "x-dead-letter-exchange": _DEAD_LETTERS_EXCHANGE.name},
     ),
     Queue("carillon.rounds", _TASKS, routing_key="rounds", queue_arguments=_QUORUM),
     Queue("carillon.bulk", _TASKS, routing_key="bulk", queue_arguments=_QUORUM),
 )
 
-_DEAD_LETTER_QUEUE = Queue(
+DEAD_LETTERS = Queue(
     "carillon.dead_letters",
-    _DEAD_LETTERS,
+    _DEAD_LETTERS_EXCHANGE,
     routing_key="#",
     queue_arguments={"x-queue-type": "quorum"},
 )
@@ -52,7 +59,7 @@ def declare_dead_letters(connection: Connection) -> None:
     worker that had it among its queues would try the poison again.
     """
     with connection.channel() as channel:
-        _DEAD_LETTER_QUEUE.bind(channel).declare()
+        DEAD_LETTERS.bind(channel).declare()
 
 
 def gateway_group(gateway_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +24,15 @@ pytestmark = pytest.mark.servers
 
 def replacements() -> float:
     return REGISTRY.get_sample_value("carillon_gateway_layer_replacements_total") or 0.0
+
+
+def reconnects() -> float:
+    return REGISTRY.get_sample_value("carillon_gateway_broker_reconnects_total") or 0.0
+
+
+def malformed() -> float:
+    name = "carillon_gateway_broker_messages_received_total"
+    return REGISTRY.get_sample_value(name, {"kind": "malformed"}) or 0.0
 
 
 class Listening:
@@ -136,15 +146,46 @@ async def test_malformed_bell(listening: Listening, ringer: Sender) -> None:
     await eventually(lambda: listening.heard == [7])
 
 
+async def test_nobody_else_rings(
+    listening: Listening,
+    ringer: Sender,
+    rabbitmq: RabbitMQ,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    What an account on the broker sends without our secret is not heard, whatever it says.
+
+    Each is counted, but the log is not theirs to fill.
+    """
+    [(forged, _)] = bells(
+        BELLS_GROUP, [Published("controls:all", "", 0, '{"type":"subscribe"}', 1.5)]
+    )
+    before = malformed()
+
+    def forge(count: int) -> None:
+        with Connection(rabbitmq.urls["web"]) as connection:
+            for _ in range(count):
+                Producer(connection).publish(
+                    forged, exchange=GROUPS_EXCHANGE, routing_key=BELLS_GROUP
+                )
+
+    await asyncio.to_thread(forge, 5)
+    await eventually(lambda: malformed() == before + 5)
+    await ring(ringer, 7)
+    await eventually(lambda: listening.heard == [7])
+    assert caplog.text.count("Not a bell: without a seal") == 1
+
+
 async def test_broker_away(listening: Listening, ringer: Sender, cable: Cable) -> None:
     """While the cable is cut it says so; after it, it hears again by itself and asks the log."""
-    came_back = listening.came_back
+    came_back, before = listening.came_back, reconnects()
     cable.cut()
     await eventually(lambda: not listening.doorbell.connected and listening.doorbell.outage)
     assert not listening.doorbell.deaf
     cable.mend()
     await eventually(lambda: listening.doorbell.connected)
     assert listening.came_back == came_back + 1
+    assert reconnects() == before + 1
     await hears_again(listening, ringer, 5)
 
 
@@ -177,3 +218,36 @@ async def test_deaf_layer_is_replaced(
         await eventually(lambda: listening.doorbell.connected)
     await hears_again(listening, ringer, 3)
     assert not listening.doorbell.hopeless
+
+
+class Hasty(Doorbell):
+    """Without a layer; its probes are heard before and after their confirms, in turns."""
+
+    def __init__(self, url: str) -> None:
+        self.probes = self.came_back = 0
+        super().__init__(url, "hasty", lambda publication: None, lambda fan_out: None, self._count)
+
+    def _count(self) -> None:
+        self.came_back += 1
+
+    def _listen(self) -> None:
+        pass
+
+    async def _probe(self) -> bool:
+        self.probes += 1
+        hear = partial(self._take, {"type": "gateway.probe"})
+        if self.probes % 2:
+            hear()
+        else:
+            asyncio.get_running_loop().call_soon(hear)
+        return True
+
+
+async def test_probes_that_are_quicker_than_their_confirm(rabbitmq: RabbitMQ) -> None:
+    """Whichever of both comes first, bells that are heard have not come back."""
+    doorbell = Hasty(rabbitmq.urls["gateway"])
+    running = asyncio.create_task(doorbell.run())
+    await eventually(lambda: doorbell.probes == 5)
+    running.cancel()
+    doorbell.close()
+    assert (doorbell.connected, doorbell.came_back) == (True, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kombu import Connection, Consumer, Queue
 
+from shared.broker.seals import opened
 from shared.broker.topology import BELLS_GROUP, GROUPS_EXCHANGE
 from shared.broker.wire import decode, read_bell
 
@@ -37,7 +38,12 @@ class Ear:
     @property
     def offsets(self) -> list[int]:
         """The offsets of all publications, in the order they came."""
-        return [each.offset for body in self.bodies for each in read_bell(decode(body))]
+        return [each.offset for event in self.events for each in read_bell(event)]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was sent by processes of ours, in the order it came."""
+        return [opened(decode(body)) for body in self.bodies]
 
     def hear(self, until: Callable[[], Any], within: float = 15) -> None:
         """Take what comes until the condition holds."""

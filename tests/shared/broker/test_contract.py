@@ -9,6 +9,7 @@ import pytest
 from channels_rabbitmq.core import RabbitmqChannelLayer
 
 from shared.broker.publisher import Publisher
+from shared.broker.seals import opened
 from shared.broker.topology import BELLS_GROUP
 from shared.broker.wire import Published, decode, read_bell
 from tests.servers import RabbitMQ
@@ -37,7 +38,7 @@ async def test_stock_layer_hears_our_bells(
     ]
     publisher.put(sent)
     async with asyncio.timeout(15):
-        event = await layer.receive(channel)
+        event = opened(await layer.receive(channel))
     assert event["type"] == "bell.ring"
     assert list(read_bell(event)) == sent
 

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from shared.broker.publisher import BrokerBell, Publisher
-from shared.broker.wire import FanOut, Published, decode, read_bell, read_fan_out
+from shared.broker.wire import FanOut, Published, read_bell, read_fan_out
 from tests.cable import Cable
 from tests.processes import ENVIRONMENT, python
 from tests.servers import RabbitMQ
@@ -55,7 +55,7 @@ def test_fan_out(publisher: Publisher, ear: Ear) -> None:
     shared = FanOut("user", 1.5, ['{"a":1}'], ["1", "2"], ["e", "e"], [1, 1], ['"b":2'] * 2, [0, 0])
     publisher.put([*make(1, 3), shared, *make(4, 6)])
     ear.hear(lambda: len(ear.bodies) == 3)
-    first, second, third = map(decode, ear.bodies)
+    first, second, third = ear.events
     assert [len(read_bell(each)) for each in (first, third)] == [3, 3]
     assert read_fan_out(second).published(1).data == '{"b":2,"a":1}'
 
@@ -180,7 +180,7 @@ def test_after_a_fork(rabbitmq: RabbitMQ, ear: Ear, settings: Settings) -> None:
     bell.flush()
 
 
-def test_flush_at_exit(rabbitmq: RabbitMQ, ear: Ear) -> None:
+def test_flush_at_exit(rabbitmq: RabbitMQ, ear: Ear, settings: Settings) -> None:
     """A process that rings and ends at once, as a management command does, is heard."""
     program = (
         "import django; django.setup()\n"
@@ -191,6 +191,8 @@ def test_flush_at_exit(rabbitmq: RabbitMQ, ear: Ear) -> None:
     environment = {
         "DJANGO_SETTINGS_MODULE": "services.web.settings",
         "BROKER_URL": rabbitmq.urls["web"],
+        # The ear opens what has our seal.
+        "CARILLON_SECRET_KEY": settings.SECRET_KEY,
     }
     ended = python("-c", program, environment=ENVIRONMENT | environment)
     assert ended.returncode == 0, ended.stderr
