@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError
 from shared.bulk import outbox
 from shared.ratelimit.actions import do_forget_whole
 from shared.realtime import deployment, idempotency, retention
-from shared.telemetry import metrics
+from shared.telemetry import metrics, snapshots
 
 __all__ = [
     "SCHEDULE",
@@ -23,6 +23,7 @@ __all__ = [
     "probe_bulk",
     "sweep_jobs",
     "trim_streams",
+    "watch_snapshots",
     "watch_timeline",
 ]
 
@@ -40,6 +41,11 @@ def watch_timeline() -> None:
     deployment.renew_after_failover()
 
 
+def watch_snapshots() -> None:
+    """Measure for how long the oldest transaction has kept dead rows from being removed."""
+    metrics.DB_OLDEST_SNAPSHOT_AGE.set(snapshots.oldest_age())
+
+
 def sweep_jobs() -> None:
     """Hand jobs that stand still to the workers again, and count the jobs."""
     try:
@@ -50,6 +56,7 @@ def sweep_jobs() -> None:
         return
     for state, count in swept.jobs.items():
         metrics.FANOUT_JOBS.labels(state=state.value).set(count)
+    metrics.FANOUT_RECIPIENTS_PENDING.set(swept.pending)
     metrics.JOBS_STALE.set(swept.stale)
     metrics.JOB_OLDEST_STALE_AGE.set(swept.oldest_seconds)
     metrics.JOBS_REENQUEUED.inc(swept.enqueued)
@@ -83,10 +90,12 @@ def clear_sessions() -> None:
 # What runs how often; beat's schedule and the embedded form's thread are made of it.
 SCHEDULE: Mapping[Callable[[], None], timedelta] = {
     probe: timedelta(seconds=30),
-    probe_bulk: timedelta(seconds=30),
+    # Idle bulk workers take turns at it, and each is to have one within the exporter's 90 s.
+    probe_bulk: timedelta(seconds=10),
     sweep_jobs: timedelta(seconds=5),
     trim_streams: timedelta(minutes=1),
     watch_timeline: timedelta(seconds=30),
+    watch_snapshots: timedelta(seconds=15),
     clear_sessions: timedelta(hours=6),
     forget_budgets: timedelta(hours=1),
     forget_receipts: timedelta(minutes=5),

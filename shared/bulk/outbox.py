@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from shared import celery
@@ -54,12 +54,14 @@ class Swept(NamedTuple):
         stale: jobs with work to do that have not moved for 15 s.
         oldest_seconds: since when the stalest did not move; 0 without one.
         enqueued: jobs that were handed to the workers again because they were stale.
+        pending: recipients of jobs under way who have not been told yet.
     """
 
     jobs: dict[JobState, int]
     stale: int
     oldest_seconds: float
     enqueued: int
+    pending: int
 
 
 def open_lanes(job: BulkJob, count: int = LANES) -> None:
@@ -119,6 +121,7 @@ def do_sweep() -> Swept:
         stale=len(ages),
         oldest_seconds=max(ages, default=0.0),
         enqueued=enqueued,
+        pending=_count_pending(),
     )
 
 
@@ -127,6 +130,12 @@ def _count_unfinished() -> dict[JobState, int]:
     jobs = BulkJob.objects.filter(state__in=unfinished).order_by()
     counts = dict(jobs.values_list("state").annotate(Count("pk")))
     return {state: counts.get(state, 0) for state in unfinished}
+
+
+def _count_pending() -> int:
+    moving = [state.value for state in JobState if state.is_moving]
+    chunks = Chunk.objects.filter(state=ChunkState.PENDING, job__state__in=moving).order_by()
+    return chunks.aggregate(size=Sum("size"))["size"] or 0
 
 
 def _enqueue_again(job_id: int) -> bool:

@@ -8,6 +8,7 @@ parent. So it answers however busy the processes beside it are. Django would dou
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,20 +16,26 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, multiprocess
+from prometheus_client import CollectorRegistry, Metric, multiprocess
 
 from shared.settings import databases, env
 from shared.telemetry import health
+from shared.telemetry import logging as lines
+from shared.telemetry.remains import settle, whole
 
 __all__ = ["forget_process", "spawn"]
 
+logger = logging.getLogger("shared.telemetry.exporter")
+
 _POLL_SECONDS = 1.0
+_SETTLE_SECONDS = 60.0
 _DATABASE_SECONDS = 5.0
 _HANGING_SECONDS = 9.0
-# The probe task comes twice a minute.
+# A probe task comes twice a minute, to bulk workers every ten seconds; idle ones take turns.
 _PROBE_SECONDS = 90.0
 
 
@@ -50,15 +57,37 @@ def spawn(*options: str) -> None:
 def forget_process(pid: int) -> None:
     """Leave out the gauges of a process that has ended; its counters stay."""
     if env.text("PROMETHEUS_MULTIPROC_DIR", ""):
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        # The exporter may be quicker, and gunicorn's master would end with the error.
+        with suppress(FileNotFoundError):
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def _forget_killed() -> None:
-    """Leave out the gauges of processes that had no time to say that they end."""
-    for path in Path(env.text("PROMETHEUS_MULTIPROC_DIR", "")).glob("gauge_live*_*.db"):
-        pid = path.stem.rpartition("_")[2]
-        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
-            forget_process(int(pid))
+class _Processes(multiprocess.MultiProcessCollector):
+    """The metrics of all processes, those that have ended included."""
+
+    # Of all requests and of the upkeep: what is being added up would be counted twice.
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[no-untyped-call]
+        self._folder = Path(env.text("PROMETHEUS_MULTIPROC_DIR"))
+
+    def collect(self) -> list[Metric]:
+        with self._lock:
+            self._settle()
+            return list(self.merge(whole(self._folder)))  # type: ignore[no-untyped-call]
+
+    def settle(self) -> None:
+        """Add up what has ended, when nobody scrapes."""
+        with self._lock:
+            self._settle()
+
+    def _settle(self) -> None:
+        try:
+            settle(self._folder)
+        except OSError as error:
+            # What was left behind counts all the same, and probes are worth more than the room.
+            logger.warning("What ended processes have counted is not added up: %s", error)
 
 
 class _Database:
@@ -71,6 +100,7 @@ class _Database:
         """
         self._parameters = databases.parameters(entry)
         self._words: str | None = "not asked yet"
+        self._is_away = False
         # A server that hangs gives no error: then the last answer grows old.
         self._answered = time.monotonic()
         threading.Thread(target=self._watch, name="database-watch", daemon=True).start()
@@ -89,20 +119,27 @@ class _Database:
                 if connection is None:
                     connection = psycopg.connect(**self._parameters, autocommit=True)
                 connection.execute("SELECT 1")
-                self._words = None
+                self._tell(None)
             except psycopg.Error as error:
-                self._words = " ".join(str(error).split()) or "does not answer"
+                self._tell(" ".join(str(error).split()) or "no reason given")
                 if connection is not None:
                     connection.close()
                 connection = None
             self._answered = time.monotonic()
             time.sleep(_DATABASE_SECONDS)
 
+    def _tell(self, words: str | None) -> None:
+        """Note how it stands; say in the service's log when it goes and when it is back."""
+        if words is not None and not self._is_away:
+            logger.warning("The database does not answer: %s", words)
+        if words is None and self._is_away:
+            logger.info("The database answers again.")
+        self._words, self._is_away = words, words is not None
+
 
 def _registry() -> CollectorRegistry:
-    _forget_killed()
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Processes())
     return registry
 
 
@@ -119,6 +156,7 @@ def main(parent: int, *options: str) -> None:
     """Serve until the parent has gone."""
     # Whoever stops the parent by its group or terminal stops us through it, and not before.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lines.configure({"level": env.choice("CARILLON_LOG_LEVEL", lines.LEVELS, "INFO")})
     entry = env.database_url()
     ready: dict[str, health.Check] = {}
     # SQLite is a file: it is there.
@@ -127,8 +165,12 @@ def main(parent: int, *options: str) -> None:
     if "--tasks" in options:
         ready["tasks"] = _tasks_run
     health.serve(*env.internal_address(), registry=_registry, live={}, ready=ready)
+    processes, settled = _Processes(), time.monotonic()
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
+        if time.monotonic() - settled > _SETTLE_SECONDS:
+            processes.settle()
+            settled = time.monotonic()
 
 
 if __name__ == "__main__":

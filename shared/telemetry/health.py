@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 
@@ -45,6 +46,11 @@ def serve(
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 5
+
+        def handle(self) -> None:
+            # Whoever asked may have gone, as a scraper does that waited for too long.
+            with suppress(ConnectionError):
+                super().handle()
 
         def do_GET(self) -> None:
             match self.path:

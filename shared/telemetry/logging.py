@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+import time
 from typing import Any
 
 # structlog imports these where they are installed, for loggers that we do not use: 11 MB in each
@@ -30,11 +31,20 @@ _QUIET = {
     "kombu": "WARNING",
     "django.channels.server": "WARNING",
     "daphne": "WARNING",
+    # Several lines a second while the database is away, of which others tell once.
+    "psycopg.pool": "CRITICAL",
 }
 
 # The machinery of workers: what it logs with an exception is a connection or a process that went.
 # What a task of ours raises comes from `celery.app.trace`, which is none of these.
 _MACHINERY = ("celery.worker", "celery.concurrency", "celery.pool", "billiard", "kombu", "amqp")
+
+# Where a task's own failure is told.
+_TASKS = "celery.app.trace"
+
+# What Celery's worker says again and again while the broker is away, and when it is back.
+_CANNOT_CONNECT, _CONNECTED = "consumer: Cannot connect to %s: %s.\n%s\n", "Connected to %s"
+_REMIND_SECONDS = 600.0
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -71,7 +81,7 @@ def configure(options: dict[str, Any]) -> None:
                 "stderr": {
                     "class": "logging.StreamHandler",
                     "formatter": "json",
-                    "filters": ["machinery"],
+                    "filters": ["waiting", "machinery"],
                 }
             },
             "root": {"handlers": ["stderr"], "level": options["level"]},
@@ -79,6 +89,7 @@ def configure(options: dict[str, Any]) -> None:
                 "briefly": {"()": _Briefly},
                 "refused": {"()": _RefusedBriefly},
                 "machinery": {"()": _MachineryBriefly},
+                "waiting": {"()": _WaitingOnce},
             },
             "loggers": {
                 **{name: {"level": level} for name, level in _QUIET.items()},
@@ -118,14 +129,58 @@ class _MachineryBriefly(logging.Filter):
     Puts the exception's words in place of its traceback, in records of the worker's machinery.
 
     The broker went, or a process of the pool was killed: all that a traceback shows is where
-    Celery found out.
+    Celery found out. A task that met no database is another such.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and record.name.startswith(_MACHINERY):
-            # billiard wraps what comes from another process in its traceback.
-            error = getattr(record.exc_info[1], "exc", record.exc_info[1])
+        if not record.exc_info:
+            return True
+        # billiard wraps what comes from another process in its traceback.
+        error = getattr(record.exc_info[1], "exc", record.exc_info[1])
+        if record.name.startswith(_MACHINERY):
             record.msg = f"{record.getMessage()} ({type(error).__name__}: {error})"
             record.args = None
             record.exc_info = None
+        elif record.name == _TASKS and _tells_of_no_database(error):
+            # The line has the error's words already.
+            record.exc_info = None
+        return True
+
+
+def _tells_of_no_database(error: object) -> bool:
+    """Say whether an error of Django tells that no database was there, or none to write to."""
+    cause = getattr(error, "__cause__", None)
+    state = getattr(cause, "sqlstate", None)
+    if type(error).__module__ != "django.db.utils":
+        return False
+    if state is None:
+        # What no server has said.
+        return type(error).__name__ in {"OperationalError", "InterfaceError"}
+    # It shuts down, or starts; a standby, which refuses writes.
+    return str(state).startswith(("08", "57P", "25006"))
+
+
+class _WaitingOnce(logging.Filter):
+    """
+    Lets a worker say once that the broker is away, then as a reminder every ten minutes.
+
+    Celery says so at each try, which names how often it will try: it never ceases to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # When it was said last; None while the broker is there.
+        self._told: float | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg == _CONNECTED and record.name.startswith("celery.worker"):
+            self._told = None
+        if record.msg != _CANNOT_CONNECT or not isinstance(record.args, tuple):
+            return True
+        now = time.monotonic()
+        if self._told is not None and now - self._told < _REMIND_SECONDS:
+            return False
+        self._told = now
+        record.msg = "RabbitMQ at %s is away (%s); the worker goes on trying."
+        record.args = record.args[:2]
         return True

@@ -162,6 +162,23 @@ def test_silent_client_holds_up_nobody(address: str) -> None:
     assert threading.active_count() < 50
 
 
+def test_whoever_has_gone_is_no_error(
+    address: str, failing: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A scraper that waited for too long hangs up; nothing is written about it."""
+    # More than fits between the two.
+    failing["loop"] = "x" * 50_000_000
+    there = set(threading.enumerate())
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as scraper:
+        scraper.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert scraper.recv(1)
+    for thread in set(threading.enumerate()) - there:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert capfd.readouterr().err == ""
+
+
 def test_port_taken() -> None:
     """A taken port is an error at once, not a service without probes."""
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError):

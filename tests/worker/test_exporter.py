@@ -33,7 +33,14 @@ print(value("carillon_fanout_recipients_total", {"result": "delivered"}))
 ZEROS = """
 from prometheus_client import REGISTRY
 from shared.telemetry import metrics
-metrics.start_worker_at_zero(["default", "bulk"], ["running"])
+metrics.start_worker_at_zero(["default", "bulk"], ["running"], ["worker.probe"])
+metrics.start_common_at_zero("worker", ["chat"])
+failed = {"task": "worker.probe", "state": "failure"}
+print(REGISTRY.get_sample_value("carillon_task_runs_total", failed))
+unsent = {"service": "worker", "reason": "nacked"}
+print(REGISTRY.get_sample_value("carillon_broker_publish_errors_total", unsent))
+published = {"kind": "chat", "result": "committed"}
+print(REGISTRY.get_sample_value("carillon_publishes_total", published))
 print(REGISTRY.get_sample_value("carillon_tasks_in_progress", {"queue": "bulk"}))
 print(REGISTRY.get_sample_value("carillon_task_queue_wait_seconds_count", {"queue": "bulk"}))
 print(REGISTRY.get_sample_value("carillon_fanout_jobs", {"state": "running"}))
@@ -55,7 +62,7 @@ def test_series_start_at_zero() -> None:
     """Rates see a series' first event, because it was there before."""
     ended = python("-c", ZEROS)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.split() == ["0.0"] * 4
+    assert ended.stdout.split() == ["0.0"] * 7
 
 
 @pytest.fixture

@@ -27,6 +27,21 @@ from services.worker.celery import app
 print(*sorted(name for name in app.tasks if not name.startswith("celery.")))
 print(*sorted(entry["task"] for entry in app.conf.beat_schedule.values()))
 """
+# Celery tells its main process so of children that it has killed, twice of each.
+TIME_OUT = """
+from celery import signals
+from celery.exceptions import TimeLimitExceeded
+from prometheus_client import REGISTRY
+from services.worker.celery import app
+task = app.tasks["worker.trim_streams"]
+for task_id in ("1", "1", "2", "2"):
+    signals.task_failure.send(sender=task, task_id=task_id, exception=TimeLimitExceeded(60))
+error = ValueError("counted where it was raised")
+signals.task_failure.send(sender=task, task_id="3", exception=error)
+for state in ("timeout", "failure"):
+    labels = {"task": task.name, "state": state}
+    print(REGISTRY.get_sample_value("carillon_task_runs_total", labels))
+"""
 # A main process and two children have each what is imported here.
 LIST_BALLAST = """
 import sys
@@ -74,6 +89,14 @@ def test_worker_process() -> None:
     tasks, scheduled = (line.split() for line in ended.stdout.splitlines())
     assert set(scheduled) == set(NAMES.values()) <= set(tasks)
     assert "bulk.drain" in tasks
+
+
+@pytest.mark.thorough
+def test_a_task_that_was_killed_for_its_time() -> None:
+    """It is counted once, by the main process: the child that ran it is gone."""
+    ended = python("-c", TIME_OUT, environment=ENVIRONMENT | {"CARILLON_DEMO": "1"})
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == ["2.0", "None"]
 
 
 @pytest.mark.thorough

@@ -111,16 +111,18 @@ class Conversation:
         self._left = _COMMANDS_AT_ONCE
 
     def _judge(self, command: Command) -> Say | End | Work | Heard:
-        metrics.MESSAGES_RECEIVED.labels(kind=KIND, type=command.method or "unknown").inc()
+        method = command.method or "unknown"
+        metrics.MESSAGES_RECEIVED.labels(kind=KIND, type=method).inc()
         self._left -= 1
         step = self._rules.begin(command, time.monotonic())
         if isinstance(step, Say):
+            metrics.COMMAND_ERRORS.labels(type=method, code=str(int(step.code))).inc()
             self._is_over_rate = True
         return step
 
     async def _do(self, step: Say | End | Work | Heard) -> None:
         match step:
-            case Say(text):
+            case Say(text=text):
                 self._client.say(text)
             case End(code):
                 self._client.end(code)

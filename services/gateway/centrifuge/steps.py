@@ -26,9 +26,10 @@ __all__ = [
 
 
 class Say(NamedTuple):
-    """Send this, and that is all."""
+    """Send this refusal, with this code, and that is all."""
 
     text: str
+    code: int
 
 
 class End(NamedTuple):
@@ -71,7 +72,8 @@ def refused(number: int, error: Refused, *, temporary: bool = False) -> Say | En
     if not number:
         return End(CloseCode.BAD_REQUEST)
     temporary = temporary or is_temporary(error.code)
-    return Say(replies.error(number, error.code, error.message, temporary=temporary))
+    text = replies.error(number, error.code, error.message, temporary=temporary)
+    return Say(text, error.code)
 
 
 def try_again() -> Refused:

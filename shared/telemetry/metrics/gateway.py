@@ -10,6 +10,7 @@ __all__ = [
     "APPLICATIONS_CANCELLED",
     "BROKER_CONNECTED",
     "BROKER_MESSAGES_RECEIVED",
+    "BROKER_RECONNECTS",
     "CHANNELS",
     "COMMAND_DURATION",
     "COMMAND_ERRORS",
@@ -181,6 +182,9 @@ BROKER_CONNECTED = Gauge(
 BROKER_MESSAGES_RECEIVED = Counter(
     "carillon_gateway_broker_messages_received_total", "Events heard from the layer.", ["kind"]
 )
+BROKER_RECONNECTS = Counter(
+    "carillon_gateway_broker_reconnects_total", "Times that bells came back after they did not."
+)
 LAYER_REPLACEMENTS = Counter(
     "carillon_gateway_layer_replacements_total", "Channel layers replaced because they were deaf."
 )
@@ -191,21 +195,35 @@ EVENT_LOOP_LAG = Histogram(
 )
 
 
-def start_gateway_at_zero(kinds: Sequence[str]) -> None:
-    """Make a gateway's labelled series exist before their first event, so that rates see it."""
+def start_gateway_at_zero(kinds: Sequence[str], codes: Sequence[int] = ()) -> None:
+    """
+    Make a gateway's labelled series exist before their first event, so that rates see it.
+
+    Args:
+        kinds: the registered namespaces.
+        codes: the close codes that have series of their own.
+    """
     for kind in kinds:
         for series in (CHANNELS, SUBSCRIPTIONS, MESSAGES_SENT, DELIVERY_LATENCY):
             series.labels(kind=kind)
         MESSAGES_DROPPED.labels(kind=kind, reason="slow_consumer")
+    # Clients of the Centrifuge protocol are too slow for all that they hear.
+    MESSAGES_DROPPED.labels(kind="centrifuge", reason="slow_consumer")
+    for code in (*codes, "other"):
+        CONNECTIONS_CLOSED.labels(transport="websocket", code=str(code))
     for reason in ("origin", "auth", "capacity", "protocol", "draining"):
         HANDSHAKES_REJECTED.labels(reason=reason)
     for reason in ("stuck", "lingering"):
         APPLICATIONS_CANCELLED.labels(reason=reason)
     for result in ("current", "behind", "error"):
         HEAD_CHECKS.labels(result=result)
+    for cause in ("early", "foreign", "subscribe", "head_check", "epoch", "trimmed"):
+        GAPS.labels(cause=cause)
     for result in ("recovered", "empty", "gap"):
         RECOVERIES.labels(result=result)
     for result in ("read", "shared"):
         RECOVERY_READS.labels(result=result)
+    for kind in ("bell", "fan_out", "probe", "malformed"):
+        BROKER_MESSAGES_RECEIVED.labels(kind=kind)
     for transport in (CONNECTIONS, CONNECTIONS_OPENED):
         transport.labels(transport="websocket")

@@ -12,6 +12,7 @@ __all__ = [
     "FANOUT_JOBS",
     "FANOUT_JOB_DURATION",
     "FANOUT_RECIPIENTS",
+    "FANOUT_RECIPIENTS_PENDING",
     "JOBS_REENQUEUED",
     "JOBS_STALE",
     "JOB_OLDEST_STALE_AGE",
@@ -59,6 +60,11 @@ FANOUT_RECIPIENTS = Counter(
     "Recipients of delivered chunks by what became of them.",
     ["result"],
 )
+FANOUT_RECIPIENTS_PENDING = Gauge(
+    "carillon_fanout_recipients_pending",
+    "Recipients of jobs under way who have not been told yet.",
+    multiprocess_mode="mostrecent",
+)
 FANOUT_CHUNK_DURATION = Histogram(
     "carillon_fanout_chunk_duration_seconds", "From claiming a chunk to its commit."
 )
@@ -85,11 +91,24 @@ JOBS_REENQUEUED = Counter(
 )
 
 
-def start_worker_at_zero(queues: Sequence[str], states: Sequence[str]) -> None:
-    """Make a worker's labelled series exist before their first event, so that rates see it."""
+def start_worker_at_zero(
+    queues: Sequence[str], states: Sequence[str], tasks: Sequence[str] = ()
+) -> None:
+    """
+    Make a worker's labelled series exist before their first event, so that rates see it.
+
+    Args:
+        queues: those that workers consume.
+        states: of jobs that have not ended.
+        tasks: the names of all tasks.
+    """
     for queue in queues:
         TASKS_IN_PROGRESS.labels(queue=queue)
         TASK_QUEUE_WAIT.labels(queue=queue)
+    for task in tasks:
+        TASK_DURATION.labels(task=task)
+        for ended in ("success", "failure", "timeout"):
+            TASK_RUNS.labels(task=task, state=ended)
     for state in states:
         FANOUT_JOBS.labels(state=state)
     for result in ("delivered", "muted", "gone", "failed"):

@@ -548,3 +548,18 @@ async def test_flood_of_commands(
 def test_pages_do_not_answer_there(client: Client) -> None:
     """It is the gateway's path alone."""
     assert client.get(PATH).status_code == 404
+
+
+async def test_refusals_are_counted(gateway: Gateway, alice: User, cookie_of: CookieOf) -> None:
+    """Whether the rules refuse a command, which asks nobody, or what the command asks."""
+
+    def count(method: str, code: int) -> float:
+        labels = {"type": method, "code": str(code)}
+        name = "carillon_gateway_command_errors_total"
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    async with CentrifugePeer(cookie_of(alice)) as peer:
+        for channel, code in (("nowhere:a", 102), ("chat:not-there", 103)):
+            before = count("history", code)
+            assert await peer.error("history", channel=channel) == code
+            assert count("history", code) == before + 1

@@ -358,3 +358,23 @@ class TestSweep:
             JobState.RUNNING: 0,
             JobState.PAUSED: 1,
         }
+
+    def test_recipients_who_are_left(
+        self, staff: User, people: MakePeople, draft: MakeJob, running: MakeJob
+    ) -> None:
+        """Those of jobs under way are counted until they were told; nobody of others."""
+        draft()
+        people(14)
+        job = running()
+        total = job.total
+        assert total > 10
+        assert do_sweep().pending == total
+        delivering.do_deliver_chunk(job)
+        told = progress_of(BulkJob.objects.get(pk=job.pk)).done
+        assert 0 < told < total
+        assert do_sweep().pending == total - told
+        do_pause_job(staff, job.pk)
+        assert do_sweep().pending == 0
+        do_resume_job(staff, job.pk)
+        drain(job.pk)
+        assert do_sweep().pending == 0
