@@ -22,6 +22,7 @@ LAYERS = [
     {"shared.notifications"},
     {"shared.bulk"},
     {"shared.chat", "shared.posts"},
+    {"shared.operations"},
     {"shared.testing"},
 ]
 DOMAIN = {

@@ -26,9 +26,11 @@ from django.db import (
     InterfaceError,
     OperationalError,
     close_old_connections,
+    connection,
 )
 
 from shared.realtime import streams
+from shared.settings import databases
 
 __all__ = ["DatabaseAway", "DatabaseThreads"]
 
@@ -86,13 +88,21 @@ class DatabaseThreads:
                 await _answer(self._watching.submit(_with_connection, _ask))
             except DatabaseAway as error:
                 if self.outage is None:
-                    self.outage = str(error) or "no connection"
+                    self.outage = await self._cause() or str(error) or "no connection"
                     logger.warning("The database does not answer: %s", self.outage)
             else:
                 if self.outage is not None:
                     logger.info("The database answers again.")
                 self.outage = None
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _cause(self) -> str | None:
+        """Return why nobody can connect, which the pool does not say; None if that is not why."""
+        asked = self._watching.submit(databases.cause, connection.settings_dict)
+        try:
+            return await _answer(asked)
+        except DatabaseAway:
+            return None
 
     def close(self) -> None:
         """Take no more calls; those waiting are dropped."""

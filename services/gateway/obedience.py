@@ -14,7 +14,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from services.gateway.database import DatabaseThreads
@@ -24,7 +24,7 @@ from services.gateway.repair import Repair
 from services.gateway.revocations import Revocations
 from services.gateway.standing import StandingMember
 from shared.presence.clients import account_of
-from shared.realtime.controls import CONTROLS, Control, MalformedControl, decode
+from shared.realtime.controls import CONTROLS, Control, Drain, MalformedControl, decode
 
 __all__ = ["Obedience"]
 
@@ -39,9 +39,24 @@ class Obedience(StandingMember):
 
     channel = CONTROLS
 
-    def __init__(self, repair: Repair, database: DatabaseThreads, revocations: Revocations) -> None:
-        """Take what hearing needs, and who knows each user's connections."""
+    def __init__(
+        self,
+        repair: Repair,
+        database: DatabaseThreads,
+        revocations: Revocations,
+        on_drain: Callable[[str], None],
+    ) -> None:
+        """
+        Take what hearing needs, and who obeys.
+
+        Args:
+            repair: where channels are heard.
+            database: this gateway's database threads.
+            revocations: knows each user's connections.
+            on_drain: called with the incarnation of a gateway that is to end, whichever it is.
+        """
         super().__init__(repair, database)
+        self._on_drain = on_drain
         self._revocations = revocations
         self._dismissals = Dismissals()
         # From then on a control that was not heard was missed.
@@ -83,6 +98,9 @@ class Obedience(StandingMember):
             self._dismissals.add(self._connections_of(error.user))
 
     def _obey(self, control: Control) -> None:
+        if isinstance(control, Drain):
+            self._on_drain(control.gateway)
+            return
         failed: dict[Revocable, Exception] = {}
         for connection in self._connections_of(control.user):
             try:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from prometheus_client import Counter, Gauge
+
 from services.gateway.database import DatabaseAway, DatabaseThreads
 from shared.presence.clients import Condition
 from shared.presence.reports import do_report
@@ -32,6 +34,13 @@ _COUNTED = {
     "messages_dropped": metrics.MESSAGES_DROPPED,
     "command_errors": metrics.COMMAND_ERRORS,
     "recoveries": metrics.RECOVERIES,
+}
+# What is there at this moment, over all labels.
+_THERE = {
+    "connections": metrics.CONNECTIONS,
+    "connections_limit": metrics.CONNECTIONS_LIMIT,
+    "users": metrics.USERS,
+    "draining": metrics.DRAINING,
 }
 _STATM = Path("/proc/self/statm")
 
@@ -73,21 +82,26 @@ class Reporter:
             cpu=round((now.cpu_seconds - last.cpu_seconds) / seconds * 100, 2),
             rss=_rss(),
             interval=round(seconds, 3),
-            items={name: count - last.counts[name] for name, count in now.counts.items()},
+            items={
+                **{name: count - last.counts[name] for name, count in now.counts.items()},
+                **{name: _sum(gauge) for name, gauge in _THERE.items()},
+            },
         )
 
 
 def _read() -> _Reading:
-    counts = {
-        name: sum(
-            sample.value
-            for family in counter.collect()
-            for sample in family.samples
-            if sample.name.endswith("_total")
-        )
-        for name, counter in _COUNTED.items()
-    }
+    counts = {name: _sum(counter, "_total") for name, counter in _COUNTED.items()}
     return _Reading(time.monotonic(), time.process_time(), counts)
+
+
+def _sum(metric: Counter | Gauge, suffix: str = "") -> float:
+    """Return the sum of a metric's series; a counter also says when each was made."""
+    return sum(
+        sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.name == family.name + suffix
+    )
 
 
 def _rss() -> int:

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from services.gateway.admission import Admission
 from services.gateway.arrivals import Arrivals
+from services.gateway.closecodes import COUNTED_CODES
 from services.gateway.commits import Commits
 from services.gateway.database import DatabaseThreads
 from services.gateway.doorbell import Doorbell
@@ -28,7 +29,7 @@ from shared.broker.wire import Published
 from shared.presence import changes
 from shared.realtime import namespaces
 from shared.realtime.namespaces import namespace_of
-from shared.telemetry import build, health, metrics
+from shared.telemetry import build, health, metrics, pools
 
 __all__ = ["Gateway", "the_gateway"]
 
@@ -51,7 +52,9 @@ class Gateway:
         self.repair = Repair(self.database, bells_are_down=self._bells_are_down)
         self.commits = Commits(self.database, self.repair.hub.accept)
         self.revocations = Revocations(self.repair, self.database)
-        self.obedience = Obedience(self.repair, self.database, self.revocations)
+        self.obedience = Obedience(
+            self.repair, self.database, self.revocations, self._told_to_drain
+        )
         self.logins = Logins(self.database, self.revocations)
         self.tellings = Tellings()
         self.presence = Presence(
@@ -94,6 +97,16 @@ class Gateway:
         """Take how the server is drained, and how to know that it is."""
         self._drain, self._is_draining = start, is_running
 
+    def _told_to_drain(self, incarnation: str) -> None:
+        """Obey an operator who drains a gateway through the log; the others hear it, too."""
+        if incarnation != self.presence.incarnation:
+            return
+        if self._drain is None:
+            logger.warning("Told to drain, which only a gateway's own server can.")
+            return
+        logger.info("Told to drain.")
+        self._drain()
+
     def on_crowding(self, crowding: Callable[[], str | None]) -> None:
         """Take how to know that there is hardly room for more connections, from any thread."""
         self._crowding = crowding
@@ -102,7 +115,10 @@ class Gateway:
         """Serve metrics, health and drain from a thread of their own; in the event loop."""
         loop, drain = asyncio.get_running_loop(), self._drain
         build.announce("gateway")
-        metrics.start_gateway_at_zero(namespaces.names())
+        kinds = namespaces.names()
+        metrics.start_common_at_zero(settings.CARILLON_SERVICE, kinds)
+        metrics.start_gateway_at_zero(kinds, sorted(COUNTED_CODES))
+        pools.watch()
         health.serve(
             settings.CARILLON_INTERNAL_HOST,
             settings.CARILLON_INTERNAL_PORT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import secrets
 
@@ -16,8 +17,12 @@ ASGI_APPLICATION = "services.gateway.asgi.application"
 # A gateway answers no HTTP; the health endpoints are on the internal port.
 ROOT_URLCONF = "services.gateway.urls"
 
-# Which gateway this is, for the broker and the logs; new at each start unless it is given.
-CARILLON_GATEWAY_ID = env.text("CARILLON_GATEWAY_ID", secrets.token_hex(6)).lower()
+# Which gateway this is, for the broker and the logs; new at each start unless it is given. The
+# host's name, which is the pod's or the container's, tells operators where it runs.
+_HOST = re.sub(r"[^a-z0-9._-]", "-", platform.node().lower())[:60]
+CARILLON_GATEWAY_ID = env.text(
+    "CARILLON_GATEWAY_ID", f"{_HOST}-{secrets.token_hex(3)}".lstrip("-")
+).lower()
 if not re.fullmatch(r"[a-z0-9._-]{1,80}", CARILLON_GATEWAY_ID):
     raise ImproperlyConfigured("CARILLON_GATEWAY_ID has 1 to 80 letters, digits, dots, - or _.")
 

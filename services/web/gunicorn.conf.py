@@ -35,8 +35,8 @@ max_requests_jitter = 400
 # The root of a container is read-only, and signals are all that we need.
 control_socket_disable = True
 
-# nginx overwrites these headers and is the only one who can reach us.
-forwarded_allow_ips = "127.0.0.1"
+# nginx overwrites these headers; others who can reach us are not believed.
+forwarded_allow_ips = ",".join(env.networks("CARILLON_WEB_PROXIES", "127.0.0.1/32,::1/128"))
 accesslog = None
 
 

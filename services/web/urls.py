@@ -10,6 +10,7 @@ from django.utils.module_loading import module_has_submodule
 from django.views.generic import RedirectView
 
 from services.web.converters import RoomNameConverter, UsernameConverter
+from services.web.mirror import mirror
 from services.web.pages import (
     accounts,
     announcements,
@@ -27,6 +28,7 @@ from services.web.pages import (
     sessions,
     system_messages,
 )
+from shared.operations.mirrors import ADDRESS
 
 register_converter(RoomNameConverter, "room_name")
 register_converter(UsernameConverter, "username")
@@ -76,6 +78,7 @@ urlpatterns = [
     path("api/v1/", include("services.web.api.urls")),
     path("api/", include("services.web.server_api.urls")),
     path("admin/", admin.site.urls),
+    path(ADDRESS, mirror, name="mirror"),
     *_team_addresses(),
 ]
 

@@ -145,7 +145,8 @@ class Condition:
         cpu: how much of one processor it took since it last said so, in per cent.
         rss: how much memory it has, in bytes.
         interval: the seconds that `items` are of.
-        items: how often something happened there.
+        items: how often something happened there; and how many connections, users and so on there
+            were when it said so.
     """
 
     version: str

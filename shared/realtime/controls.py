@@ -24,6 +24,7 @@ __all__ = [
     "Control",
     "ControlNamespace",
     "Disconnect",
+    "Drain",
     "MalformedControl",
     "Override",
     "Refresh",
@@ -108,6 +109,19 @@ class Disconnect(Control, frozen=True, kw_only=True, tag="disconnect"):
         return super().meets(user, client, session) and client not in self.whitelist
 
 
+class Drain(Control, frozen=True, kw_only=True, tag="drain"):
+    """
+    Send all clients of one gateway elsewhere, and end it; what SIGTERM does there.
+
+    Attributes:
+        gateway: which process, by its incarnation: its successor is not meant.
+    """
+
+    gateway: str
+    # No user's id. A gateway of a version that does not know this has nobody come back for it.
+    user: str = "-"
+
+
 class Unsubscribe(Control, frozen=True, kw_only=True, tag="unsubscribe"):
     """
     End the connections' subscription to a channel, if they have one.
@@ -179,7 +193,7 @@ class Refresh(Control, frozen=True, kw_only=True, tag="refresh"):
     info: Any = None
 
 
-_decoder = msgspec.json.Decoder(Disconnect | Unsubscribe | Subscribe | Refresh)
+_decoder = msgspec.json.Decoder(Disconnect | Drain | Unsubscribe | Subscribe | Refresh)
 
 
 def encode(control: Control) -> dict[str, Any]:

@@ -10,7 +10,12 @@ from shared.realtime.models import Deployment
 
 __all__ = ["ensure", "incarnation", "renew", "renew_after_failover"]
 
-_TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint"
+# While it replays, as a standby or in the middle of a restore, there is none of its own yet.
+_TIMELINE = """
+    SELECT CASE WHEN NOT pg_is_in_recovery() THEN
+        ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint
+    END
+"""
 
 
 def _fresh() -> str:
@@ -21,7 +26,7 @@ def _fresh() -> str:
 def ensure() -> None:
     """Create the deployment's row if this database has none."""
     Deployment.objects.get_or_create(
-        id=Deployment.ONLY, defaults={"incarnation": _fresh(), "timeline": _timeline()}
+        id=Deployment.ONLY, defaults={"incarnation": _fresh(), "timeline": _timeline() or 0}
     )
 
 
@@ -39,7 +44,7 @@ def renew() -> str:
     """
     fresh = _fresh()
     Deployment.objects.update_or_create(
-        id=Deployment.ONLY, defaults={"incarnation": fresh, "timeline": _timeline()}
+        id=Deployment.ONLY, defaults={"incarnation": fresh, "timeline": _timeline() or 0}
     )
     return fresh
 
@@ -52,6 +57,9 @@ def renew_after_failover() -> bool:
     call from every process: only one of them finds the old timeline.
     """
     timeline = _timeline()
+    if timeline is None:
+        # Nothing can be written yet, either.
+        return False
     changed = (
         Deployment.objects.filter(id=Deployment.ONLY)
         .exclude(timeline=timeline)
@@ -60,10 +68,10 @@ def renew_after_failover() -> bool:
     return changed > 0
 
 
-def _timeline() -> int:
+def _timeline() -> int | None:
     if connection.vendor != "postgresql":
         return 0
     with connection.cursor() as cursor:
         cursor.execute(_TIMELINE)
-        row: tuple[int] = cursor.fetchone()
+        row: tuple[int | None] = cursor.fetchone()
         return row[0]

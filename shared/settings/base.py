@@ -17,6 +17,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 DEBUG = False
 SECRET_KEY = env.text("CARILLON_SECRET_KEY")
+# Others that what was signed may be signed with, while one is exchanged for another.
+SECRET_KEY_FALLBACKS = env.listing("CARILLON_SECRET_KEY_FALLBACKS")
 
 # Browsers may speak to us from these origins alone: hosts, CSRF, WebSocket Origin and the
 # Secure flag of cookies all follow from this one list.
@@ -44,6 +46,7 @@ INSTALLED_APPS = [
     "shared.bulk",
     "shared.posts",
     "shared.chat",
+    "shared.operations",
     *CARILLON_APPS,
 ]
 
@@ -104,6 +107,9 @@ CARILLON_TOKEN_ISSUER = env.text("CARILLON_TOKEN_ISSUER", "")
 CARILLON_TOKEN_LIFETIME_SECONDS = env.integer(
     "CARILLON_TOKEN_LIFETIME_SECONDS", 600, minimum=60, maximum=86_400
 )
+
+# Where the processes of a service that forks keep their metrics; read by the library itself.
+CARILLON_METRICS_FOLDER = env.metrics_folder()
 
 LOGGING_CONFIG = "shared.telemetry.logging.configure"
 LOGGING = {"level": env.choice("CARILLON_LOG_LEVEL", LEVELS, "INFO")}

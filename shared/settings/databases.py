@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.settings import env
 
-__all__ = ["configured", "parameters"]
+__all__ = ["cause", "configured", "parameters"]
 
 _SQLITE = {
     # Readers beside one writer; a transaction takes the write lock when it begins, so two of them
@@ -36,7 +36,26 @@ def parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return what psycopg connects with where Django is not there, for PostgreSQL's entry."""
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
     given = {name: entry[key] for name, key in (names | {"port": "PORT"}).items()}
-    return {name: value for name, value in given.items() if value} | _POSTGRESQL
+    options = {key: value for key, value in entry.get("OPTIONS", {}).items() if key != "pool"}
+    return {name: value for name, value in given.items() if value} | _POSTGRESQL | options
+
+
+def cause(entry: Mapping[str, Any]) -> str | None:
+    """
+    Connect once, past any pool, and return why that fails; None if it does not.
+
+    A pool that cannot connect says no more than that it had no connection in time.
+    """
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        return None
+    # Not with the module, which every settings module imports.
+    import psycopg
+
+    try:
+        psycopg.connect(**parameters(entry)).close()
+    except psycopg.Error as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
 
 
 def configured(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,5 +75,5 @@ def configured(entry: Mapping[str, Any]) -> dict[str, Any]:
         # The pool keeps connections; Django gives one back after each request.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**_POSTGRESQL, "pool": pool},
+        "OPTIONS": {**_POSTGRESQL, **entry.get("OPTIONS", {}), "pool": pool},
     }

@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
@@ -30,6 +30,7 @@ __all__ = [
     "internal_address",
     "languages",
     "listing",
+    "metrics_folder",
     "modules",
     "networks",
     "origins",
@@ -38,6 +39,9 @@ __all__ = [
     "seconds",
     "text",
 ]
+
+# What may follow the name of a database: where to find whom, and how sure to be of it.
+_DATABASE_OPTIONS = {"sslcert", "sslcrl", "sslkey", "sslmode", "sslrootcert"}
 
 
 def default_settings_module(name: str) -> None:
@@ -168,7 +172,7 @@ def origins(name: str, default: str | None = None) -> list[str]:
     """
     found = []
     for entry in text(name, default).split(","):
-        parts = urlsplit(entry.strip().lower())
+        parts = _split(name, entry.strip().lower())
         if parts.scheme not in {"http", "https"} or not parts.hostname or "*" in parts.netloc:
             raise ImproperlyConfigured(
                 f"{name} holds {entry!r}: write exact origins such as https://chat.example.org."
@@ -185,14 +189,16 @@ def database_url(default: str | None = None) -> dict[str, object]:
     """
     Return Django's database entry for `DATABASE_URL`.
 
-    `postgres://user:password@host:port/name` (percent-encoding decoded) or `sqlite:///path`.
-    Options that depend on the service, such as the pool's size, are the settings' business.
+    `postgres://user:password@host:port/name` (percent-encoding decoded) or `sqlite:///path`. What
+    libpq knows of TLS may follow, such as `?sslmode=verify-full&sslrootcert=/path`. Options that
+    depend on the service, such as the pool's size, are the settings' business.
     """
-    url = urlsplit(text("DATABASE_URL", default))
-    if url.scheme == "sqlite":
+    name = "DATABASE_URL"
+    url = _split(name, text(name, default))
+    if url.scheme == "sqlite" and len(url.path) > 1:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(url.path[1:])}
     if url.scheme in {"postgres", "postgresql"} and url.path.strip("/") and _port_is_valid(url):
-        return {
+        entry: dict[str, object] = {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path[1:]),
             "USER": unquote(url.username or ""),
@@ -200,8 +206,17 @@ def database_url(default: str | None = None) -> dict[str, object]:
             "HOST": url.hostname or "",
             "PORT": str(url.port or ""),
         }
+        options = dict(parse_qsl(url.query, keep_blank_values=True))
+        if unknown := options.keys() - _DATABASE_OPTIONS:
+            # Left out without a word, `sslmode=require` would be a connection in the clear.
+            raise ImproperlyConfigured(
+                f"{name} has the option {min(unknown)!r}: only "
+                f"{', '.join(sorted(_DATABASE_OPTIONS))} are passed on."
+            )
+        return entry | ({"OPTIONS": options} if options else {})
     raise ImproperlyConfigured(
-        "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///path."
+        f"{name} must look like postgres://user:password@host:5432/name or sqlite:///path, with "
+        "what is special in a password as %2F and so on."
     )
 
 
@@ -215,7 +230,7 @@ def broker_url() -> str:
     value = text("BROKER_URL", "")
     if not value:
         return ""
-    url = urlsplit(value)
+    url = _split("BROKER_URL", value)
     if url.scheme not in {"amqp", "amqps"} or not url.hostname or not _port_is_valid(url):
         raise ImproperlyConfigured("BROKER_URL must look like amqp://user:password@host:5672/name.")
     if "%" in url.netloc:
@@ -233,6 +248,35 @@ def internal_address() -> tuple[str, int]:
     """Return host and port of `CARILLON_INTERNAL_HOST` and `CARILLON_INTERNAL_PORT`."""
     host = text("CARILLON_INTERNAL_HOST", "127.0.0.1")
     return host, integer("CARILLON_INTERNAL_PORT", 9000, maximum=65535)
+
+
+def metrics_folder() -> Path | None:
+    """
+    Return `PROMETHEUS_MULTIPROC_DIR`, where processes that fork keep their metrics; None if unset.
+
+    The library that writes there would end in a traceback, which names no variable.
+    """
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    value = text(name, "")
+    if not value:
+        return None
+    folder = Path(value)
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}, which is no folder that can be written to: make it before "
+            "the service starts."
+        )
+    return folder
+
+
+def _split(name: str, value: str) -> SplitResult:
+    try:
+        return urlsplit(value)
+    except ValueError as error:
+        # Without the value, which may hold a password.
+        raise ImproperlyConfigured(
+            f"{name} is no URL: write what is special in a password as %5B and so on."
+        ) from error
 
 
 def _port_is_valid(url: SplitResult) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shared.settings import env
+from shared.settings import databases, env
 
 NAME = "CARILLON_TEST_VALUE"
 type Set = Callable[[str], None]
@@ -205,11 +205,59 @@ class TestDatabaseUrl:
         monkeypatch.setenv("DATABASE_URL", url)
         assert env.database_url()["NAME"] == name
 
-    @pytest.mark.parametrize("url", ["mysql://a:b@c/d", "postgres://a:b@c", "postgres://a@c/", "x"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("mysql://a:b@c/d", "x", "sqlite://", "sqlite:///"),
+            # Without a database's name.
+            *("postgres://a:b@c", "postgres://a@c/"),
+            # No port; some of them because the password has what it may not have.
+            *("postgres://a:b@c:port/d", "postgres://a:b@c:0/d", "postgres://a:b@c:65536/d"),
+            *("postgres://a:b/b@c/d", "postgres://a:b#b@c/d", "postgres://a:b?b@c/d"),
+        ],
+    )
     def test_refused(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         """Another database, or none, is refused with the two forms."""
         monkeypatch.setenv("DATABASE_URL", url)
         assert "sqlite:///" in refusal(env.database_url, "DATABASE_URL")
+
+    @pytest.mark.parametrize("url", ["postgres://a:b]b@c/d", "postgres://a:[b@c/d"])
+    def test_no_url(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        """The refusal names the variable, and not what may be a password."""
+        monkeypatch.setenv("DATABASE_URL", url)
+        assert url not in refusal(env.database_url, "DATABASE_URL")
+
+    def test_tls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What libpq knows of it is passed on, to Django and to those who connect without it."""
+        url = "postgres://a:b@c/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem"
+        monkeypatch.setenv("DATABASE_URL", url)
+        entry = env.database_url()
+        wanted = {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"}
+        assert entry["OPTIONS"] == wanted
+        assert databases.configured(entry)["OPTIONS"].items() >= wanted.items()
+        for given in (entry, databases.configured(entry)):
+            assert databases.parameters(given).items() >= wanted.items()
+            assert "pool" not in databases.parameters(given)
+
+    @pytest.mark.parametrize("option", ["sslmod=require", "pool=1", "options=-cfsync%3Doff"])
+    def test_unknown_option(self, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+        """Left out without a word it would be a connection in the clear."""
+        monkeypatch.setenv("DATABASE_URL", f"postgres://a:b@c/d?{option}")
+        assert option.partition("=")[0] in refusal(env.database_url, "DATABASE_URL")
+
+
+class TestMetricsFolder:
+    def test_unset(self) -> None:
+        """A process that does not fork needs none."""
+        assert env.metrics_folder() is None
+
+    def test_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """It has to be there before the service is."""
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        assert env.metrics_folder() == tmp_path
+        for wrong in (tmp_path / "none", Path(__file__)):
+            monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(wrong))
+            refusal(env.metrics_folder, "PROMETHEUS_MULTIPROC_DIR")
 
 
 class TestBrokerUrl:

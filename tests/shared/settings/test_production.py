@@ -117,6 +117,31 @@ def test_what_a_command_says(words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CARILLON_SECRET_KEY", "short"),
+        ("CARILLON_DEBUG", "1"),
+        ("CARILLON_PUBLIC_ORIGINS", "*"),
+        ("CARILLON_PUBLIC_ORIGINS", "https://*.example.org"),
+        ("DATABASE_URL", "mysql://carillon:letters@db/carillon"),
+        ("DATABASE_URL", "postgres://carillon:letters@db:5432"),
+        ("DATABASE_URL", "postgres://carillon:letters@db:five/carillon"),
+        ("BROKER_URL", "amqp://broker/carillon"),
+        ("PROMETHEUS_MULTIPROC_DIR", "/nowhere"),
+    ],
+)
+def test_bad_value(name: str, value: str) -> None:
+    """The web tier ends with status 3 and one line that names the variable, without a password."""
+    ended = python(*STARTS["web"], environment=ENVIRONMENT | {name: value})
+    assert ended.returncode == 3
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("Carillon does not start: ")
+    assert name in line
+    assert "letters" not in line
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["CARILLON_SECRET_KEY", "CARILLON_PUBLIC_ORIGINS", "DATABASE_URL"])
 def test_missing_variable(name: str) -> None:
     """A variable that is not set is named, in one line."""
