@@ -1,4 +1,4 @@
-"""A database that went back in time."""
+"""A database that went back in time; `test_backup` has one that was lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from tests.client import Session
 from tests.integration.faults import dump_database, restore_database
 from tests.integration.traffic import fresh_room, open_chat, send
-from tests.sdk.js_client import JsDriver
-from tests.sdk.trials.restore import restore_old_dump
 from tests.servers import RunningStack
 
 pytestmark = pytest.mark.servers
@@ -59,19 +57,3 @@ async def test_after_a_restore_every_client_is_told_to_read_again(
             async with back:
                 await back.wait_for(lambda c: len(c.frames) >= 2)
             assert [frame["type"] for frame in back.frames] == ["connection_established", "reset"]
-
-
-async def test_after_a_restore_no_published_client_goes_on_silently(
-    stack: RunningStack, tmp_path: Path
-) -> None:
-    """
-    Each channel of each client of both SDKs is told `recovered: false`.
-
-    Some stay connected, some were away since before the dump, some since after it; when these come
-    back the offsets that they ask from have been given to other messages.
-    """
-    async with JsDriver() as driver:
-        found = await restore_old_dump(stack, driver, tmp_path / "old.dump")
-    assert (found.silent, found.wrong) == ([], [])
-    # A room, one's own channel and the announcements, for each of six clients.
-    assert found.told == 18

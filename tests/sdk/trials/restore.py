@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,14 @@ class Restored:
     wrong: list[str] = field(default_factory=list)
 
 
-async def restore_old_dump(stack: RunningStack, driver: JsDriver, dump: Path) -> Restored:
+async def restore_old_dump(
+    stack: RunningStack,
+    driver: JsDriver,
+    dump: Path,
+    *,
+    dump_with: Callable[[RunningStack, Path], None] = dump_database,
+    restore_with: Callable[[RunningStack, Path], None] = restore_database,
+) -> Restored:
     """
     Dump the database, go on, restore the dump, and have everybody come back.
 
@@ -67,13 +75,13 @@ async def restore_old_dump(stack: RunningStack, driver: JsDriver, dump: Path) ->
             await asyncio.to_thread(room.post, owner, DUMPED)
             await _all_heard(clients, room, kinds)
             await _away([kind for kind in kinds if kind.endswith("early")], cables, clients)
-            await asyncio.to_thread(dump_database, stack, dump)
+            await asyncio.to_thread(dump_with, stack, dump)
             there = [kind for kind in kinds if not kind.endswith("early")]
             await asyncio.to_thread(room.post, owner, LATER)
             await _all_heard(clients, room, there)
             await _away([kind for kind in kinds if kind.endswith("late")], cables, clients)
             before = {kind: len(client.events) for kind, client in clients.items()}
-            await asyncio.to_thread(restore_database, stack, dump)
+            await asyncio.to_thread(restore_with, stack, dump)
             await asyncio.to_thread(stack.manage, "realtime_restored")
             await asyncio.to_thread(room.post, owner, AFTER)
             for kind in kinds:
