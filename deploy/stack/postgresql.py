@@ -123,6 +123,7 @@ ALTER ROLE {NAME} {rights} NOSUPERUSER NOCREATEROLE PASSWORD '{credentials.datab
 SELECT 'CREATE DATABASE {NAME} OWNER {NAME}'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{NAME}') \\gexec
 REVOKE CONNECT ON DATABASE {NAME} FROM PUBLIC;
+GRANT pg_read_all_stats TO {NAME};
 """  # noqa: S608 - names of ours and a hexadecimal password
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from deploy.stack.errors import MissingProgram, StackError
 
-__all__ = ["BROWSER", "COMPILER", "SERVERS", "find", "install", "postgresql_folder"]
+__all__ = [
+    "BROWSER",
+    "COMPILER",
+    "PROMETHEUS",
+    "SERVERS",
+    "SYSTEMD",
+    "find",
+    "install",
+    "postgresql_folder",
+]
 
 # Package -> a program of it.
 SERVERS = {
@@ -21,6 +30,10 @@ SERVERS = {
 BROWSER = {"chromium": "chromium"}
 # With the headers that gcc alone does not bring.
 COMPILER = {"build-essential": "cc"}
+# With promtool, which checks rules.
+PROMETHEUS = {"prometheus": "prometheus"}
+# With systemd-analyze, which checks units; it starts nothing.
+SYSTEMD = {"systemd": "systemd-analyze"}
 
 OLDEST_POSTGRESQL = 15
 POSTGRESQL = Path("/usr/lib/postgresql")
