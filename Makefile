@@ -7,7 +7,8 @@ PYTEST := $(PYTHON_) -m pytest
 LEAN := -p no:schemathesis --ignore tests/web/api/test_conformance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock k8s-lint k8s-render
+.PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock k8s-lint k8s-render \
+	dashboards watching test-rollout
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,11 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
 	@deploy/bootstrap dev
 	$(PYTEST) -n auto -m "not servers and not thorough" $(LEAN)
+
+test-rollout: ## Replace every process by a new version under load, and see that nothing is lost; 3 minutes; QUICK=1: 2.
+	@deploy/bootstrap dev assets sdk
+	@$(STACK) install
+	@exec $(PYTHON_) -m tests.rollout $(if $(filter-out 0,$(QUICK)),--quick)
 
 trials: ## Try 20 to 30 times what must hold: killed gateways, lost rights, old dumps; 12 minutes; QUICK=1: 4.
 	@deploy/bootstrap dev assets sdk
@@ -96,3 +102,11 @@ k8s-lint: ## Check the chart and its manifests without a cluster; fetches helm a
 k8s-render: ## Write deploy/k8s/manifests from the chart and its values.yaml.
 	@deploy/bootstrap dev
 	@exec $(PYTHON_) -m deploy.k8s render
+
+dashboards: ## Write Grafana's dashboards from deploy/dashboards.
+	@deploy/bootstrap dev
+	@exec $(PYTHON_) -m deploy.dashboards
+
+watching: ## Compare every panel of the dashboards with a load that counts what it does; a minute or two.
+	@deploy/bootstrap dev assets
+	@exec $(PYTHON_) -m tests.watching

@@ -234,7 +234,10 @@ class Stack:
         """Find services by name, without asking for programs that nobody needs now."""
         known = {service.name: service for service in self.servers()}
         if not set(names) <= set(known):
-            count = gateways or max(self.gateways(), default=DEFAULT_GATEWAYS)
+            # One that was stopped for good is among those that were named, not those that run.
+            named = [int(n) for name in names if (n := name.removeprefix("gateway-")).isdigit()]
+            there = [*self.gateways(), *named]
+            count = gateways or max(there, default=DEFAULT_GATEWAYS)
             known = {service.name: service for service in self.services(self.check_count(count))}
         for name in names:
             if name not in known:
