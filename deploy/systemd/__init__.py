@@ -1,0 +1,1 @@
+"""Units for one host: what systemd starts, and how a new version takes over."""
