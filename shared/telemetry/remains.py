@@ -9,6 +9,7 @@ in a day, all of them read by each scrape. Here they are added to one file for e
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 # The process in whose name it goes on: there is none with this number.
 HEIR = "0"
 
-_PROCESSES = Path("/proc")
 _ADDED = {"counter", "histogram", "summary", "gauge_sum"}
 # What the library raises on a file that breaks off.
 _BREAKS_OFF = (RuntimeError, UnicodeDecodeError, struct.error)
@@ -54,13 +54,22 @@ def whole(folder: Path) -> list[str]:
 
 def _left_behind(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of processes that are gone, each with what its name says it holds."""
-    # Without it, as on macOS, nobody can be known to be gone.
-    if not (_PROCESSES / "self").exists():
-        return
     for path in sorted(folder.glob("*_*.db")):
         kind, _, pid = path.stem.rpartition("_")
-        if pid.isdigit() and pid != HEIR and not (_PROCESSES / pid).exists():
+        if pid.isdigit() and pid != HEIR and _is_gone(int(pid)):
             yield path, kind
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        # Not by /proc, which may hide those that live.
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        # It is somebody else's.
+        pass
+    return False
 
 
 def _read(path: Path) -> list[tuple[str, float, float]] | None:
