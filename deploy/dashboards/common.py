@@ -12,6 +12,7 @@ __all__ = [
     "NEWEST_JOBS",
     "NGINX",
     "POSTGRESQL",
+    "QUANTILES",
     "RABBITMQ",
     "WEB",
     "WORKERS",
@@ -23,6 +24,7 @@ __all__ = [
 
 # As of the alert on deliveries.
 LATENCY_STEPS = (Step(0.25, "orange"), Step(1, "red"))
+QUANTILES = (0.5, 0.95, 0.99)
 
 # Whose build it is.
 GATEWAY, WEB, WORKERS = 'service="gateway"', 'service="web"', 'service=~"worker|beat"'

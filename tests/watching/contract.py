@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from tests.servers import RunningStack
 from tests.watching.dashboards import Target, Variables, dashboards, filled, targets, variables
 from tests.watching.expectations import EXPECTED, OURS, Band, Count, Expected, Facts, Unseen
-from tests.watching.load import REHEARSAL, SHOW, Load, People
+from tests.watching.load import Load, People
 from tests.watching.prometheus import SCRAPE_SECONDS, Prometheus, Series, watched
+from tests.watching.sizes import REHEARSAL, SHOW
 
 __all__ = ["Row", "hold", "table"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.watching.load import Counted
+from tests.watching.counted import Counted
 
 __all__ = ["EXPECTED", "OURS", "Band", "Count", "Expected", "Facts", "Unseen"]
 

@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -28,8 +27,10 @@ from tests.load.frames import opening
 from tests.sdk.client import CommandFailed, SdkClient, websocket_url
 from tests.sdk.conftest import clients_of
 from tests.servers import RunningStack
+from tests.watching.counted import Counted
+from tests.watching.sizes import Sizes
 
-__all__ = ["REHEARSAL", "SHOW", "Counted", "Load", "People", "Sizes"]
+__all__ = ["Load", "People"]
 
 # Who comes back twice, to find out two other ways in which that may go.
 OTHERWISE = 2
@@ -37,76 +38,6 @@ REFUSED = {"origin": 4, "auth": 3, "protocol": 2}
 STRANGERS = {"session": 3, "key": 2, "csrf": 1}
 RESULTS = ("delivered", "muted", "gone", "failed")
 
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much of everything."""
-
-    # Sockets of the plain protocol at each gateway, and of the Centrifuge protocol at the second.
-    crowd: tuple[int, int]
-    clients: int
-    # What is said by a socket, by clients of the SDK, and by the API.
-    messages: int
-    by_clients: int
-    by_api: int
-    # Who goes away, and what is said meanwhile.
-    leavers: int
-    missed: int
-    histories: int
-    malformed: int
-    pages: int
-    nowhere: int
-    closed: int
-    # Tokens are asked for until so many were refused as too many; and by whom.
-    too_many: int
-    asker: str
-    refused_tokens: int
-    # Of a bulk job: whoever joined in that year.
-    recipients: int
-    year: int
-    per_second: float = 15
-
-
-# A series that is not there before its first event cannot be seen to grow by it. So everything is
-# done once before the counting begins, as it has been in any deployment that is a day old.
-REHEARSAL = Sizes(
-    crowd=(3, 1),
-    clients=1,
-    messages=2,
-    by_clients=1,
-    by_api=1,
-    leavers=2,
-    missed=1,
-    histories=1,
-    malformed=1,
-    pages=1,
-    nowhere=1,
-    closed=1,
-    too_many=1,
-    asker="bob",
-    refused_tokens=1,
-    recipients=3,
-    year=1996,
-)
-SHOW = Sizes(
-    crowd=(12, 8),
-    clients=3,
-    messages=60,
-    by_clients=6,
-    by_api=4,
-    leavers=5,
-    missed=7,
-    histories=3,
-    malformed=2,
-    pages=30,
-    nowhere=6,
-    closed=2,
-    too_many=3,
-    asker="carol",
-    refused_tokens=2,
-    recipients=1_500,
-    year=1997,
-)
 
 PEOPLE = """
 import datetime, json
@@ -125,58 +56,6 @@ for year, crowd, recipients in {wanted}:
     cookies.append(sign_in([person.pk for person in people]))
 print(json.dumps(cookies))
 """
-
-
-@dataclass
-class Counted:
-    """What the load did; every number is a count of its own side."""
-
-    # By gateway.
-    opened: Counter[int] = field(default_factory=Counter)
-    open: Counter[int] = field(default_factory=Counter)
-    closed: Counter[int] = field(default_factory=Counter)
-    # By close code as the gateway counts it.
-    closed_by_code: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    users: int = 0
-    # Connections of the Centrifuge protocol among them.
-    clients: int = 0
-    handshake_seconds: list[float] = field(default_factory=list)
-    # Messages from clients: (endpoint, what they ask for).
-    received: Counter[tuple[str, str]] = field(default_factory=Counter)
-    # Commands that were answered, by what they ask for, and refused ones with their code.
-    answered: Counter[str] = field(default_factory=Counter)
-    command_errors: Counter[tuple[str, str]] = field(default_factory=Counter)
-    command_seconds: list[float] = field(default_factory=list)
-    # Chat messages that were committed, by the service that did it.
-    committed: Counter[str] = field(default_factory=Counter)
-    # Frames of chat messages that sockets got live, and those that they got on their return.
-    delivered: int = 0
-    recovered: int = 0
-    recoveries: Counter[str] = field(default_factory=Counter)
-    # Payload of the plain protocol that was sent to gateways, and of all that they sent to it.
-    bytes_sent: int = 0
-    bytes_heard: int = 0
-    # From each send to each arrival.
-    latencies: list[float] = field(default_factory=list)
-    # HTTP answers: (method, route, status), and how long they took.
-    answers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    answer_seconds: list[float] = field(default_factory=list)
-    auth_failures: Counter[str] = field(default_factory=Counter)
-    limited: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
-    # The bulk job, by the database's own rows.
-    recipients: Counter[str] = field(default_factory=Counter)
-    chunks: int = 0
-    job_seconds: float = 0.0
-    jobs: Counter[str] = field(default_factory=Counter)
-
-    def statuses(self) -> Counter[str]:
-        """Count answers by status."""
-        found: Counter[str] = Counter()
-        for (_, _, status), count in self.answers.items():
-            found[status] += count
-        return found
 
 
 class People:
