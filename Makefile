@@ -8,7 +8,7 @@ LEAN := -p no:schemathesis --ignore tests/web/api/test_conformance.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit trials stack manage stack-down scale bench bench-quick bench-bulk lint fmt lock k8s-lint k8s-render \
-	dashboards watching test-rollout
+	dashboards watching test-rollout images test-compose
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ test: ## Run every test, with RabbitMQ, PostgreSQL, nginx and Chromium; installs
 test-unit: ## Run the tests that need no servers, in less than a minute; leaves out the thorough ones.
 	@deploy/bootstrap dev
 	$(PYTEST) -n auto -m "not servers and not thorough" $(LEAN)
+
+images: ## Build web, gateway, worker and nginx with the Docker engine that answers.
+	@deploy/images/build
+
+test-compose: ## Bring docker-compose.yml up, chat, scale, tear down; 5 minutes, 10 the first time; KEEP=1 keeps images.
+	@deploy/bootstrap dev
+	@exec $(PYTHON_) -m tests.compose $(if $(filter-out 0,$(KEEP)),--keep)
 
 test-rollout: ## Replace every process by a new version under load, and see that nothing is lost; 3 minutes; QUICK=1: 2.
 	@deploy/bootstrap dev assets sdk

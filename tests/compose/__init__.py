@@ -1,0 +1,1 @@
+"""`make test-compose`: docker-compose.yml as somebody with a server would use it."""
