@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 
@@ -51,11 +50,8 @@ def test_check_of_a_port_that_is_internal(stack: RunningStack) -> None:
     assert "FAILED  nothing_internal: /metrics was answered with 200, not with 404" in result.stdout
 
 
-def test_migrations_side_by_side(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    """Two pods that start at once both come up, and the database is migrated once."""
-    with psycopg.connect(postgresql.url, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE pods")
-    url = postgresql.url.rpartition("/")[0] + "/pods"
+def migrate(url: str) -> subprocess.Popen[str]:
+    """Start what a pod migrates with."""
     environment = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "services.web.settings",
@@ -63,16 +59,45 @@ def test_migrations_side_by_side(postgresql: PostgreSQL, tmp_path: Path) -> None
         "CARILLON_SECRET_KEY": "for a database of a test, which is soon gone",
         "CARILLON_PUBLIC_ORIGINS": "https://chat.example.org",
     }
-    command = [sys.executable, "-c", MIGRATE.read_text()]
-    pods = [
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for _ in range(2)
-    ]
-    said = [pod.communicate()[0].decode() for pod in pods]
+    return subprocess.Popen(
+        [sys.executable, "-c", MIGRATE.read_text()],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def database(postgresql: PostgreSQL, name: str) -> str:
+    with psycopg.connect(postgresql.url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    return f"{postgresql.url.rpartition('/')[0]}/{name}"
+
+
+def test_migrations_side_by_side(postgresql: PostgreSQL) -> None:
+    """Two pods that start at once both come up, and the database is migrated once."""
+    url = database(postgresql, "pods")
+    pods = [migrate(url) for _ in range(2)]
+    said = [pod.communicate()[0] for pod in pods]
     assert [pod.returncode for pod in pods] == [0, 0], said
     assert sorted("No migrations to apply." in each for each in said) == [False, True]
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT count(*) FROM accounts_user").fetchone()
     assert row == (0,)
+
+
+def test_migrations_wait_for_no_table(postgresql: PostgreSQL) -> None:
+    """Who waits for a table has all others wait behind it: it gives up soon, and tries again."""
+    url = database(postgresql, "busy")
+    said, _ = migrate(url).communicate()
+    assert "Applying" in said
+    with psycopg.connect(url) as busy:
+        busy.execute("LOCK TABLE django_migrations")
+        pod = migrate(url)
+        try:
+            said, _ = pod.communicate(timeout=20)
+        finally:
+            pod.kill()
+    assert pod.returncode == 1
+    assert "lock timeout" in said

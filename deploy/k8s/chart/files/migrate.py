@@ -21,6 +21,9 @@ def main() -> None:
         cursor.execute("SET lock_timeout = 0")
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        # As services have them: all others would wait behind a migration that waits for a table.
+        cursor.execute("RESET lock_timeout")
+        cursor.execute("RESET statement_timeout")
     call_command("migrate", interactive=False, verbosity=1)
 
 

@@ -178,3 +178,28 @@ CARILLON_TOKEN_PUBLIC_KEYS: {{ join "\n" . | quote }}
   value: /etc/carillon/tls/tls.key
 {{- end }}
 {{- end -}}
+
+{{- /*
+The ports of the database and the broker, each once: as their URLs say where they are ours to read,
+else as the values say.
+*/ -}}
+{{- define "carillon.serverPorts" -}}
+{{- $servers := list (list .Values.externalPostgresql.url .Values.externalPostgresql.port) -}}
+{{- range $role := list "gateway" "web" "worker" -}}
+{{- $servers = append $servers (list (index $.Values.externalRabbitmq $role).url $.Values.externalRabbitmq.port) -}}
+{{- end -}}
+{{- $usual := dict "postgres" 5432 "postgresql" 5432 "amqp" 5672 "amqps" 5671 -}}
+{{- $ports := list -}}
+{{- range $server := $servers -}}
+{{- $url := first $server -}}
+{{- if $url -}}
+{{- $scheme := regexFind "^[a-z]+" $url -}}
+{{- range regexReplaceAll "^[a-z]+://([^/]*@)?([^/?]*).*$" $url "${2}" | splitList "," -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default (get $usual $scheme) | int) -}}
+{{- end -}}
+{{- else -}}
+{{- $ports = append $ports (last $server | int) -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}

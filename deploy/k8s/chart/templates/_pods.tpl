@@ -249,6 +249,14 @@ spec:
         {{- with $c.volumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+        {{- if and $spec.django (eq $root.Values.migrations.mode "initContainer") }}
+        {{- range $volume := $root.Values.migrations.volumes }}
+        {{- /* The service may have it, too. */}}
+        {{- if not (has $volume $c.volumes) }}
+        {{- list $volume | toYaml | nindent 8 }}
+        {{- end }}
+        {{- end }}
+        {{- end }}
 {{- end -}}
 
 {{- /* What migrates, as an init container or in a Job; takes root, command and secret. */ -}}
@@ -278,6 +286,9 @@ volumeMounts:
     mountPath: /tmp
   - name: run
     mountPath: /run/carillon
+  {{- with $m.volumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- /* A PodDisruptionBudget; takes root, component and values. */ -}}
@@ -294,8 +305,13 @@ metadata:
     {{- include "carillon.labels" . | nindent 4 }}
 spec:
   maxUnavailable: {{ $b.maxUnavailable }}
+  {{- if eq .component "gateway" }}
+  # One that is full is not ready, and has more connections than any other.
+  unhealthyPodEvictionPolicy: IfHealthyBudget
+  {{- else }}
   # A pod that is not ready serves nobody: it need not hold up a node that is to be emptied.
   unhealthyPodEvictionPolicy: AlwaysAllow
+  {{- end }}
   selector:
     matchLabels:
       {{- include "carillon.selector" . | nindent 6 }}
@@ -328,5 +344,13 @@ spec:
         target:
           type: Utilization
           averageUtilization: {{ $a.targetCpuPercent | int }}
+  {{- if eq .component "nginx" }}
+  # Each of its pods that goes cuts every socket through it.
+  behavior:
+    scaleDown:
+      stabilizationWindowSeconds: 900
+      policies:
+        - {type: Pods, value: 1, periodSeconds: 300}
+  {{- end }}
 {{- end }}
 {{- end -}}

@@ -100,6 +100,15 @@ wrong is told at once.
 {{- $wrong = append $wrong (printf "%s.autoscaling.minReplicas is %d, more than maxReplicas, which is %d." $name (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $values := dict "nginx" .Values.nginx "web" .Values.web "gateway" .Values.gateway "workers.interactive" .Values.workers.interactive "workers.bulk" .Values.workers.bulk -}}
+{{- $none := list "0" "0%" -}}
+{{- if and (has ($values.updateStrategy.maxSurge | toString) $none) (has ($values.updateStrategy.maxUnavailable | toString) $none) -}}
+{{- $wrong = append $wrong (printf "%s.updateStrategy has neither maxSurge nor maxUnavailable: no pod could ever be replaced." $name) -}}
+{{- end -}}
+{{- if and $values.podDisruptionBudget.enabled (has ($values.podDisruptionBudget.maxUnavailable | toString) $none) -}}
+{{- $wrong = append $wrong (printf "%s.podDisruptionBudget.maxUnavailable is %v: no node with one of its pods could ever be emptied." $name $values.podDisruptionBudget.maxUnavailable) -}}
+{{- end -}}
+{{- end -}}
 {{- $a := .Values.gateway.autoscaling -}}
 {{- if eq $a.mode "keda" -}}
 {{- if not $a.keda.prometheusAddress -}}
@@ -131,6 +140,14 @@ wrong is told at once.
 {{- $wrong = append $wrong (printf "%s.enabled is true and nginx.proxies empty: all clients would have its address, and share the limits of one." $name) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- range $name, $values := dict "web" .Values.web "gateway" .Values.gateway -}}
+{{- if and $n.enabled (not $values.enabled) -}}
+{{- $wrong = append $wrong (printf "%s.enabled is false and nginx.enabled true: nginx does not start without what it sends requests to." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $n.enabled $n.proxies (eq $n.service.type "LoadBalancer") (eq $n.service.externalTrafficPolicy "Cluster") -}}
+{{- $wrong = append $wrong (printf "nginx.service is a LoadBalancer with externalTrafficPolicy Cluster, by which all clients come from addresses of nodes, and nginx.proxies believes %s: anybody might choose an address; set nginx.proxies to [], or externalTrafficPolicy to Local." (join ", " $n.proxies)) -}}
 {{- end -}}
 {{- if and .Values.gatewayApi.enabled (not .Values.gatewayApi.parentRefs) -}}
 {{- $wrong = append $wrong "gatewayApi.enabled is true and gatewayApi.parentRefs empty: which Gateway should have the route?" -}}
