@@ -146,7 +146,7 @@ function resolvers(    name, text, count, part, number, found) {
     return found
 }
 
-function upstreams(    resolved, web, static, count, part, number, found) {
+function upstreams(    resolved, web, static, count, part, number, found, elsewhere) {
     resolved = setting("CARILLON_GATEWAY_RESOLVE", "")
     static = setting("CARILLON_NGINX_GATEWAYS", "")
     web = server("CARILLON_NGINX_WEB", setting("CARILLON_NGINX_WEB", "web:8000"))
@@ -154,6 +154,7 @@ function upstreams(    resolved, web, static, count, part, number, found) {
     values["CARILLON_NGINX_ASKED_GATEWAY"] = values["CARILLON_NGINX_ASKED_WEB"] = ""
     values["CARILLON_NGINX_WEB"] = web
     values["CARILLON_NGINX_WEB_POOL"] = "web"
+    values["CARILLON_NGINX_MAX_FAILS"] = 1
     values["CARILLON_NGINX_GATEWAY_POOL"] = "gateway"
     values["CARILLON_NGINX_ANY_GATEWAY_POOL"] = "any_gateway"
     if (resolved != "" && static != "")
@@ -162,8 +163,12 @@ function upstreams(    resolved, web, static, count, part, number, found) {
         count = listed(static == "" ? "gateway:8000" : static, part)
         if (!count)
             refuse("CARILLON_NGINX_GATEWAYS is empty: write host:port, such as gateway:8000.")
-        for (number = 1; number <= count; number++)
+        for (number = 1; number <= count; number++) {
             found = found (number == 1 ? "" : ",") server("CARILLON_NGINX_GATEWAYS", part[number])
+            if (part[number] !~ /^(127[.]|\[::1\])/) elsewhere = 1
+        }
+        # Where a refusal costs nothing, or there is nobody else, nobody is left alone for it.
+        if (!elsewhere || count == 1) values["CARILLON_NGINX_MAX_FAILS"] = 0
         # The address of a Service, behind which are several gateways: as often as it stands here a
         # handshake is tried, each time perhaps at another one. One that is full is then no refusal.
         if (count == 1) found = found "," found "," found

@@ -101,6 +101,7 @@ def variables(layout: Layout, settings: Mapping[str, str]) -> dict[str, str]:
         ),
         "CARILLON_NGINX_STATUS_LISTEN": f"127.0.0.1:{layout.nginx_status}",
         "CARILLON_NGINX_GATEWAYS": ",".join(slots),
+        "CARILLON_NGINX_MAX_FAILS": "0",
         "CARILLON_NGINX_GATEWAY_POOL": "gateway",
         "CARILLON_NGINX_ANY_GATEWAY_POOL": "any_gateway",
         "CARILLON_NGINX_WEB": f"127.0.0.1:{layout.web}",

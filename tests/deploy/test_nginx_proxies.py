@@ -83,6 +83,24 @@ async def test_limits_are_each_clients_own(front: Front) -> None:
         assert await front.where(source=STRANGER, headers=two) == 429
 
 
+async def test_limits_are_of_networks(front: Front) -> None:
+    """Whoever has an IPv6 address has 2 to the 64 of them: together these count as one client."""
+    await front.start(front.static | PROXIES | {"CARILLON_NGINX_CONNECTIONS_PER_IP": "1"})
+
+    def said(address: str) -> dict[str, str]:
+        return {"X-Forwarded-For": address}
+
+    # A line feed is among the bytes of one.
+    for network in ("2001:db8:0:7::", "2001:db8:a0a:a0a::"):
+        async with front.shake(source=PROXY, headers=said(f"{network}1")):
+            same = said(f"{network}a0a:ffff:2")
+            assert await front.where(source=PROXY, headers=same) == 429
+            assert await front.where(source=PROXY, headers=said("2001:db8:0:8::1")) == "127.0.0.1"
+    async with front.shake(source=PROXY, headers=said("203.0.113.7")):
+        assert await front.where(source=PROXY, headers=said("203.0.113.7")) == 429
+        assert await front.where(source=PROXY, headers=said("203.0.113.8")) == "127.0.0.1"
+
+
 async def test_other_headers_are_overwritten(front: Front) -> None:
     """A proxy of ours is believed in two things, and in no other."""
     await front.start(front.static | PROXIES)

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -356,6 +356,20 @@ def test_lists_of_recipients_may_be_long(front: Front) -> None:
     assert chunked.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/bulk-jobs/12/recipients", "/staff/bulk/"])
+def test_long_lists_of_one_address(front: Front, path: str) -> None:
+    """Eight at a time fill no disk; one more is refused with 429, and other pages still come."""
+    head = f"POST {path} HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 60000000\r\n\r\n1\n"
+    with ExitStack() as stack:
+        for _ in range(8):
+            address = ("127.0.0.1", front.layout.port)
+            slow = stack.enter_context(socket.create_connection(address, 10))
+            slow.sendall(head.encode())
+        wait_for(lambda: front.ask(path).status == 429)
+        assert front.ask("/rooms/").status == 200
+    wait_for(lambda: front.ask(path).status == 200)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -395,6 +409,20 @@ def test_access_log(own_front: Front) -> None:
     assert line["request_id"] == answer.seen["x-request-id"][0]
     assert line["upstream"] == f"127.0.0.1:{own_front.layout.web}"
     assert "secret" not in json.dumps(line)
+
+
+def test_gateway_that_is_back(own_front: Front) -> None:
+    """One that has refused is given its share again, while all that came meanwhile stay."""
+    own_front.start_gateway(2)
+    own_front.start()
+    own_front.kill_gateway(1)
+    with ExitStack() as sockets:
+        for _ in range(6):
+            assert sockets.enter_context(own_front.shake()) == 2
+        own_front.start_gateway(1)
+        came = [sockets.enter_context(own_front.shake()) for _ in range(10)]
+        # Eight each, in the end.
+        assert came.count(1) == 8
 
 
 def test_no_query_string_in_any_log(own_front: Front) -> None:
