@@ -34,6 +34,7 @@ SETTINGS = {
     # All clients of a test have one address.
     "CARILLON_NGINX_CONNECTIONS_PER_IP": "10000",
     "CARILLON_NGINX_HANDSHAKES_PER_SECOND": "1000",
+    "CARILLON_NGINX_PASSWORDS_PER_MINUTE": "10000",
     # Channels for those who have a permission, of which Carillon itself has none.
     "CARILLON_APPS": "tests.desk",
     "CARILLON_TOKEN_SECRETS": TOKEN_SECRET,

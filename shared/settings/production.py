@@ -80,16 +80,22 @@ class Refusal(NamedTuple):
         return f"{self.fault}: {self.remedy}."
 
 
+def _is_weak(key: str) -> bool:
+    return len(key) < _SECRET_CHARACTERS or "insecure" in key
+
+
 def refusals() -> Iterator[Refusal]:
     """Yield what is unsafe in the settings; without asking any server."""
     if settings.DEBUG or env.boolean("CARILLON_DEBUG", default=False):
         yield Refusal(
             "carillon.E001", "CARILLON_DEBUG is on", "a service that others reach never debugs"
         )
-    if len(settings.SECRET_KEY) < _SECRET_CHARACTERS or "insecure" in settings.SECRET_KEY:
+    keys = {"CARILLON_SECRET_KEY": [settings.SECRET_KEY]}
+    keys["CARILLON_SECRET_KEY_FALLBACKS"] = settings.SECRET_KEY_FALLBACKS
+    for name in (name for name, given in keys.items() if any(map(_is_weak, given))):
         yield Refusal(
             "carillon.E002",
-            "CARILLON_SECRET_KEY is weak",
+            f"{name} is weak",
             f"use at least {_SECRET_CHARACTERS} random characters",
         )
     broker = urlsplit(settings.BROKER_URL)

@@ -43,8 +43,15 @@ class TestRefuseUnsafe:
         """A secret that could be guessed is refused, without printing it."""
         safe.SECRET_KEY = key
         line = refusal(capsys)
-        assert "CARILLON_SECRET_KEY" in line
+        assert "CARILLON_SECRET_KEY is weak" in line
         assert key not in line
+
+    def test_weak_fallback(self, safe: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        """One that still counts is no better for being the old one."""
+        safe.SECRET_KEY_FALLBACKS = ["y" * 40]
+        refuse_unsafe()
+        safe.SECRET_KEY_FALLBACKS = ["y" * 40, "short"]
+        assert "CARILLON_SECRET_KEY_FALLBACKS is weak" in refusal(capsys)
 
     def test_debug(
         self,
