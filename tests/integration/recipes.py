@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,18 +51,26 @@ class Backup:
             "PGDATA": str(self.data),
         }
         self._receiver: subprocess.Popen[str] | None = None
+        self._receiver_log = self.folder / "receiver.log"
 
     def prepare(self) -> None:
         """Do what is done once, and start what runs all the time."""
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         if os.geteuid() == 0:
             shutil.chown(self.folder, ACCOUNT, ACCOUNT)
         [once] = commands("backup.md", "Once")
         self.run(once)
         [always] = commands("backup.md", "All the time")
-        self._receiver = subprocess.Popen(
-            self._words(always), env=self.environment, text=True, stderr=subprocess.PIPE
-        )
+        with self._receiver_log.open("a") as log:
+            self._receiver = subprocess.Popen(
+                self._words(always), env=self.environment, text=True, stderr=log
+            )
+
+    def begin_anew(self) -> None:
+        """Do what follows a restore, up to the first night."""
+        [put_away] = commands("backup.md", "Anew")
+        self.run(put_away)
+        self.prepare()
 
     def take(self, **environment: str) -> None:
         """Do what is done each night."""
@@ -84,8 +93,41 @@ class Backup:
         """Stop the receiver."""
         if self._receiver is not None:
             self._receiver.terminate()
-            self._receiver.communicate(timeout=20)
+            self._receiver.wait(timeout=20)
             self._receiver = None
+
+    def forget(self) -> None:
+        """Leave nothing of all this, in the server and in the folder."""
+        self.end()
+        slot = "FROM pg_replication_slots WHERE slot_name = 'carillon_backup'"
+        while self.psql(f"SELECT count(*) {slot} AND active").strip() != "0":
+            time.sleep(0.05)
+        self.psql(f"SELECT pg_drop_replication_slot(slot_name) {slot}")
+        shutil.rmtree(self.folder)
+
+    def begin_file(self) -> None:
+        """Have the server begin another file of its log."""
+        self.psql("SELECT pg_switch_wal()")
+
+    def wait_for_receiver(self, seconds: float = 30.0) -> None:
+        """Wait until the receiver has all that there is now; more may come all the time."""
+        now = self.psql("SELECT pg_current_wal_flush_lsn()").strip()
+        asked = f"SELECT bool_or(flush_lsn >= '{now}') FROM pg_stat_replication"
+        deadline = time.monotonic() + seconds
+        while self.psql(asked).strip() != "t":
+            assert time.monotonic() < deadline, self._receiver_log.read_text()
+            time.sleep(0.05)
+
+    def log_files(self) -> list[str]:
+        """Return the names of the files that the receiver has, from the first."""
+        return sorted(path.name for path in (self.folder / "wal").iterdir())
+
+    def first_needed(self, base: str) -> str:
+        """Return the name of the file that the log of a backup begins in."""
+        label = (self.folder / base / "backup_label").read_text()
+        found = re.search(r"^START WAL LOCATION: .*\(file (\w+)\)$", label, flags=re.MULTILINE)
+        assert found is not None, label
+        return found[1]
 
     def psql(self, sql: str) -> str:
         """Ask the primary, as its superuser."""
