@@ -62,10 +62,13 @@ class _ByName(Draining):
 
 
 class _ByAddress(Draining):
-    def __init__(self, address: Address) -> None:
-        self.name = str(address)
-        self._address = address
-        self._scraper = Scraper([address])
+    def __init__(self, name: str, place: Address, row: GatewayRow) -> None:
+        self.name = name
+        self._address = place
+        self._scraper = Scraper([place])
+        # What it said last.
+        self._row = row
+        self._is_late = False
 
     def begin(self) -> None:
         try:
@@ -79,8 +82,16 @@ class _ByAddress(Draining):
             )
 
     def look(self) -> GatewayRow | None:
-        [row, *_] = self._scraper.read()
-        return None if row.state == "away" else row
+        [row] = self._scraper.read()
+        if row.state == "away":
+            # Who is busy sending thousands away may be late with one answer.
+            was_late, self._is_late = self._is_late, True
+            return None if was_late else self._row
+        if (row.uptime or 0) < (self._row.uptime or 0):
+            # Its successor, at the same address.
+            return None
+        self._row, self._is_late = row, False
+        return row
 
 
 def draining_of(words: Sequence[str]) -> list[Draining]:
@@ -88,17 +99,14 @@ def draining_of(words: Sequence[str]) -> list[Draining]:
     Find gateways by name, by the id of the process, or by the address of the internal port.
 
     Raises:
-        CannotDrain: one of them is not known, or a name is that of two processes.
+        CannotDrain: one of them is not known, or a name is that of two processes or addresses.
     """
     named = [word for word in words if not _is_address(word)]
     known = reported() if named else []
     found: list[Draining] = []
     for word in dict.fromkeys(words):
         if _is_address(word):
-            try:
-                found.append(_ByAddress(Address.read(word)))
-            except InvalidAddress as error:
-                raise CannotDrain(str(error)) from error
+            found.append(_at(word))
             continue
         meant = [row for row in known if word.lower() in (row.name, row.uid)]
         if not meant:
@@ -112,6 +120,22 @@ def draining_of(words: Sequence[str]) -> list[Draining]:
             raise CannotDrain(f"{word!r} is the name of {len(meant)} processes: write {uids}.")
         found.append(_ByName(meant[0]))
     return found
+
+
+def _at(word: str) -> _ByAddress:
+    """Return the one gateway at an address; a name that stands for several is not one."""
+    try:
+        address = Address.read(word)
+    except InvalidAddress as error:
+        raise CannotDrain(str(error)) from error
+    rows = Scraper([address]).read()
+    # `localhost` may stand for two addresses, of which one answers.
+    there = [row for row in rows if row.state != "away"] or rows
+    if len(there) > 1:
+        names = " or ".join(row.name for row in there)
+        raise CannotDrain(f"{word} stands for {len(there)} addresses: write {names}.")
+    [row] = there
+    return _ByAddress(str(address), Address.read(row.name), row)
 
 
 def _is_address(word: str) -> bool:

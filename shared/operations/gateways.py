@@ -249,7 +249,12 @@ def _scrape(place: Address) -> _Sample | None:
         return None
     values: dict[str, float] = {}
     version = ""
-    for family in text_string_to_metric_families(text):
+    try:
+        families = list(text_string_to_metric_families(text))
+    except ValueError:
+        # Somebody else's port, who answers with a page.
+        return None
+    for family in families:
         for sample in family.samples:
             values[sample.name] = values.get(sample.name, 0.0) + sample.value
             if sample.name == "carillon_build_info":

@@ -24,6 +24,7 @@ __all__ = ["look"]
 
 _SECONDS = 3.0
 _OPERATORS = ("/metrics", "/livez", "/readyz", "/drain")
+_REFUSALS = {http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN, http.HTTPStatus.NOT_FOUND}
 _SOCKET = "/connection/websocket"
 # For documentation alone (RFC 5737, RFC 2606): nobody has it.
 _FORGED_ADDRESS, _FORGED_HOST = "203.0.113.77", "forged.example"
@@ -129,16 +130,16 @@ def _look_at_mirror(seen: Looked, front: _Front) -> None:
     }
     proof = {mirrors.PROOF_HEADER.replace("-", "_"): mirrors.proof()}
     answer = front.ask(f"/{mirrors.ADDRESS}", **forged, **proof)
-    if answer.status != http.HTTPStatus.OK:
+    told = _told(answer)
+    if told is None:
         seen.find(
             "carillon.W057",
-            f"/{mirrors.ADDRESS} answers {answer.status}, so nobody knows which headers come "
-            "through",
+            f"/{mirrors.ADDRESS} answers {answer.status}, and not with what it saw, so nobody "
+            "knows which headers come through",
             "See that this runs with the web tier's CARILLON_SECRET_KEY and version, and that "
             "its address is passed on.",
         )
         return
-    told: dict[str, Any] = json.loads(answer.body)
     reached: dict[str, str] = told["headers"]
     through = [
         name
@@ -166,14 +167,30 @@ def _look_at_mirror(seen: Looked, front: _Front) -> None:
     seen.facts["client"] = reached.get("X-Real-IP")
 
 
+def _told(answer: _Answer) -> dict[str, Any] | None:
+    """Return what the mirror saw; None where something else has answered, such as a page."""
+    if answer.status != http.HTTPStatus.OK:
+        return None
+    try:
+        told: dict[str, Any] = json.loads(answer.body)
+    except ValueError:
+        return None
+    return told
+
+
 def _look_for_operators(seen: Looked, front: _Front) -> None:
-    open_ = [path for path in _OPERATORS if front.ask(path).status != http.HTTPStatus.NOT_FOUND]
+    open_ = [path for path in _OPERATORS if not _is_closed(front.ask(path).status)]
     if open_:
         seen.find(
             "carillon.E051",
             f"{', '.join(open_)} can be reached from outside",
             "Have nginx answer 404 there, and keep CARILLON_INTERNAL_PORT inside.",
         )
+
+
+def _is_closed(status: int) -> bool:
+    # Ours answers 404; whatever stands before it may forbid, or send people to sign in.
+    return status in _REFUSALS or 300 <= status < 400
 
 
 def _look_at_sockets(seen: Looked, front: _Front) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from shared.operations.draining import draining_of
+from shared.operations.gateways import Address, GatewayRow, Scraper
 from shared.operations.management.commands import drain
 from shared.presence.clients import Condition
 from shared.presence.models import Lease
@@ -100,10 +102,15 @@ class TestByName:
 
 @contextmanager
 def internal_port(status: int) -> Iterator[tuple[str, list[str]]]:
-    """A port that answers each POST; it ends with the first that it takes."""
+    """A port that answers; it ends with the first POST that it takes."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"carillon_gateway_draining 0\n")
+
         def do_POST(self) -> None:
             asked.append(self.path)
             self.send_response(status)
@@ -127,6 +134,16 @@ def internal_port(status: int) -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
+def seen(readings: Sequence[tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The states that are shown until it has ended, by uptime and state as they are read."""
+    rows = iter([GatewayRow("here", state=state, uptime=up) for up, state in readings])
+    with monkeypatch.context() as patched:
+        patched.setattr(Address, "read", lambda _: Address("127.0.0.1", 1))
+        patched.setattr(Scraper, "read", lambda _: [next(rows)])
+        [one] = draining_of(["127.0.0.1:1"])
+        return [row.state for row in iter(one.look, None) if row is not None]
+
+
 class TestByAddress:
     """No database is asked."""
 
@@ -137,6 +154,38 @@ class TestByAddress:
         assert asked == ["/drain"]
         assert lines[0] == f"{place} is told to drain."
         assert lines[-1].startswith(f"{place} has ended after ")
+
+    def test_name_of_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As a service of compose: nobody is told, and an error says between which to choose."""
+        with internal_port(202) as (place, asked), internal_port(202) as (other, _):
+            several = [Address.read(place), Address.read(other)]
+            monkeypatch.setattr(Address, "each", lambda self: several)
+            with pytest.raises(CommandError, match="stands for 2 addresses") as caught:
+                told("gateway:9000", "--wait", "5")
+            assert asked == []
+        assert place in str(caught.value)
+        assert other in str(caught.value)
+
+    def test_name_of_which_one_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As `localhost`, which is two addresses on many hosts."""
+        with internal_port(202) as (place, asked):
+            several = [Address("127.0.0.1", 1), Address.read(place)]
+            resolved = {"localhost": several}
+            monkeypatch.setattr(Address, "each", lambda self: resolved.get(self.host, [self]))
+            lines = told("localhost:9000", "--wait", "5").splitlines()
+        assert asked == ["/drain"]
+        assert lines[0] == "localhost:9000 is told to drain."
+        assert lines[-1].startswith("localhost:9000 has ended after ")
+
+    def test_late_with_one_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It has not ended because one answer did not come in time."""
+        readings = [(9, "up"), (0, "away"), (11, "draining"), (0, "away"), (0, "away")]
+        assert seen(readings, monkeypatch) == ["up", "draining", "draining"]
+
+    def test_successor_at_the_same_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever is started in its place is not the one that was told."""
+        readings = [(9, "up"), (10, "draining"), (1, "up")]
+        assert seen(readings, monkeypatch) == ["draining"]
 
     def test_another_services_port(self) -> None:
         """It says what was answered."""

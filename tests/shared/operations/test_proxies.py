@@ -36,6 +36,7 @@ class Front:
     Attributes:
         rewrite: what it does to headers on their way.
         open_paths: what else answers 200.
+        closed: how all else is answered.
         socket: how a handshake is answered, by its Origin.
         port: where it listens.
         certificate: where its certificate is, if it has one.
@@ -43,6 +44,7 @@ class Front:
 
     rewrite: Rewrite = overwrite
     open_paths: set[str] = field(default_factory=lambda: {"/static/web/page.1a2b.css"})
+    closed: int = 404
     socket: Callable[[str], int] = lambda origin: 403 if "forged" in origin else 101
     port: int = 0
     certificate: Path | None = None
@@ -53,7 +55,7 @@ class Front:
             return 200, json.dumps(mirrors.reflection(reached, is_secure=False)).encode()
         if path == "/connection/websocket" and reached.get("Upgrade") == "websocket":
             return self.socket(reached.get("Origin", "")), b""
-        return (200 if path in self.open_paths else 404), b""
+        return (200 if path in self.open_paths else self.closed), b""
 
 
 @pytest.fixture
@@ -167,6 +169,13 @@ def test_addresses_for_operators(front: Front) -> None:
     assert look(front) == ["carillon.E051: /metrics, /drain can be reached from outside"]
 
 
+@pytest.mark.parametrize(("status", "is_open"), [(302, 0), (401, 0), (403, 0), (405, 1), (503, 1)])
+def test_addresses_that_are_refused_otherwise(front: Front, status: int, is_open: int) -> None:
+    """By what stands before nginx; an answer of the services themselves is another thing."""
+    front.closed = status
+    assert len(look(front)) == is_open
+
+
 @pytest.mark.parametrize(
     ("socket", "id"),
     [
@@ -193,6 +202,16 @@ def test_another_deployments_mirror(front: Front, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(mirrors, "is_proof", lambda _: False)
     front.open_paths |= {"/livez"}
     assert [words[:13] for words in look(front)] == ["carillon.W057", "carillon.E051"]
+
+
+def test_page_instead_of_the_mirror(front: Front) -> None:
+    """As of something that answers 200 to all."""
+    front.open_paths |= {f"/{mirrors.ADDRESS}"}
+    front.rewrite = lambda headers: {
+        name: value for name, value in overwrite(headers).items() if name != "Carillon-Check"
+    }
+    [words] = look(front)
+    assert words.startswith("carillon.W057")
 
 
 @pytest.mark.parametrize(
