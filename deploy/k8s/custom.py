@@ -51,13 +51,22 @@ SCALING = part(
         ),
     },
 )
+RELABELING = part(
+    {},
+    {
+        "targetLabel": TEXT,
+        "replacement": TEXT,
+        "action": {"enum": ["replace", "labeldrop"]},
+        "regex": TEXT,
+    },
+)
 ENDPOINT = part(
     {"port": TEXT},
     {
         "path": TEXT,
         "params": {"type": "object", "additionalProperties": several(TEXT)},
         "interval": DURATION,
-        "relabelings": several(part({"targetLabel": TEXT, "replacement": TEXT})),
+        "relabelings": several(RELABELING),
     },
 )
 RULE = {

@@ -222,7 +222,7 @@ def monitors_find_ports(objects: list[Object]) -> Iterator[str]:
             jobs = [
                 each["replacement"]
                 for each in endpoint["relabelings"]
-                if each["targetLabel"] == "job"
+                if each.get("targetLabel") == "job"
             ]
             if jobs != [found["metadata"]["name"]]:
                 yield f"{name_of(found)} calls its job {jobs}"
