@@ -139,6 +139,16 @@ def test_units_start_what_the_stack_starts(tmp_path: Path, name: str) -> None:
         assert folder == f"/run/{unit.one('RuntimeDirectory')}"
 
 
+def test_what_is_said_for_a_kind_wins() -> None:
+    """systemd reads a unit before its drop-ins, and the file that it reads last decides."""
+    for unit in units().values():
+        first, last = unit.all("EnvironmentFile")
+        assert first == "/etc/carillon/carillon.env"
+        assert last in {
+            f"-/etc/carillon/{kind}.env" for kind in ("web", "gateway", "worker", "nginx")
+        }
+
+
 def test_no_port_is_taken_twice() -> None:
     """Each process has its own internal port, and nginx knows where all gateways may be."""
     found = units()
