@@ -46,7 +46,7 @@ def base_images(engine: Engine, say: Callable[[str], None]) -> dict[str, str]:
     registry_answers = True
     for variable, official in OFFICIAL.items():
         wanted = os.environ.get(variable, official)
-        if not engine.has(wanted) and registry_answers:
+        if not engine.has(wanted) and (registry_answers or variable in os.environ):
             say(f"Fetching {wanted}.")
             try:
                 engine.run("pull", "--quiet", wanted, seconds=PULL_SECONDS)

@@ -75,9 +75,13 @@ def run(
 def output(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
     """Return what a program writes to its standard output alone, without blanks around it."""
     words = [str(word) for word in command]
-    ended = subprocess.run(
-        words, env={**os.environ, **(env or {})}, capture_output=True, text=True, errors="replace"
-    )
+    environment = {**os.environ, **(env or {})}
+    try:
+        ended = subprocess.run(
+            words, env=environment, capture_output=True, text=True, errors="replace"
+        )
+    except OSError as error:
+        raise CommandFailed(words, str(error)) from error
     if ended.returncode != 0:
         raise CommandFailed(words, ended.stdout + ended.stderr)
     return ended.stdout.strip()

@@ -9,18 +9,23 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
 from deploy.engine.commands import CommandFailed, output, run
 
-__all__ = ["Footprint", "engines", "tables"]
+__all__ = ["PLACES", "Footprint", "engines", "is_of_an_engine", "tables"]
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 # Chains, and the links of networks and of containers.
 LINK = re.compile(r"^(docker0|br-[0-9a-f]{12}|veth[0-9a-f]{7})$")
 OF_AN_ENGINE = re.compile(r"DOCKER|\bdocker0\b|\bbr-[0-9a-f]{12}\b")
+
+# Where its containers' networks may be; the first that this machine has no route to is taken.
+PLACES = ("10.213.0.0/16", "10.229.0.0/16", "172.29.0.0/16", "172.30.0.0/16", "192.168.0.0/16")
+MASQUERADED = re.compile(r" -A POSTROUTING -s ([\d./]+) .*MASQUERADE")
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,8 @@ class Footprint:
 
     def undo(self, now: "Footprint") -> None:
         """Take away what an engine has added since then."""
-        for rule in [r for r in now.rules if r not in self.rules and OF_AN_ENGINE.search(r)]:
+        for rule in [r for r in now.rules if r not in self.rules and is_of_an_engine(r)]:
             remove_rule(rule)
-        for rule in [r for r in now.rules if r not in self.rules and " -A POSTROUTING -s " in r]:
-            # Of a network whose bridge is gone, and with it the rule's only sign.
-            if "MASQUERADE" in rule:
-                remove_rule(rule)
         added = [chain.split() for chain in now.chains if chain not in self.chains]
         for table, chain, policy in added:
             if policy == "-" and OF_AN_ENGINE.search(chain):
@@ -111,6 +112,17 @@ def tables(text: str) -> tuple[list[str], list[str]]:
                 rules.append(f"{table} {line}")
     # A table that was only looked at has its built-in chains from then on.
     return rules, [chain for chain in chains if not chain.endswith(" ACCEPT")]
+
+
+def is_of_an_engine(rule: str) -> bool:
+    """Tell a private engine's rule from those of others, who masquerade networks, too."""
+    if OF_AN_ENGINE.search(rule):
+        return True
+    # Of a network whose bridge is gone, and with it the rule's only other sign.
+    if not (found := MASQUERADED.search(rule)):
+        return False
+    network = ip_network(found[1], strict=False)
+    return any(network.overlaps(ip_network(place)) for place in PLACES)
 
 
 def remove_rule(rule: str) -> None:

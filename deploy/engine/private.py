@@ -13,22 +13,28 @@ from pathlib import Path
 
 from deploy.engine.client import Engine, client_that_builds
 from deploy.engine.commands import output
-from deploy.engine.footprint import Footprint, engines
+from deploy.engine.footprint import PLACES, Footprint, engines
 from deploy.stack.errors import StackError
 from deploy.stack.programs import install
 
 __all__ = ["private_engine"]
 
-PACKAGES = {"docker.io": "dockerd", "debootstrap": "debootstrap", "iptables": "iptables-save"}
+PACKAGES = {
+    "docker.io": "dockerd",
+    "debootstrap": "debootstrap",
+    "iptables": "iptables-save",
+    "iproute2": "ip",
+}
+# By their bits: for name spaces and mounts, and for bridges and rules.
+CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 LOCK = Path("/run/carillon-engine.lock")
+# What was there before. A checkout may be removed while its rules stay; /run goes when they go.
+RECORD = Path("/run/carillon-engine.json")
 # Short, because of the sockets in it: their paths may have 107 characters.
 PLACE = Path("/run/carillon-engine")
 CGROUP = "carillon-engine"
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
-
-# Where its containers' networks may be; the first that this machine has no route to is taken.
-PLACES = ("10.213.0.0/16", "10.229.0.0/16", "172.29.0.0/16", "172.30.0.0/16", "192.168.0.0/16")
 
 
 @contextmanager
@@ -49,18 +55,25 @@ def private_engine(folder: Path, say: Callable[[str], None], *, keep: bool) -> I
             "No Docker engine answers, and only root may start one: "
             "set DOCKER_HOST, or run make again as root."
         )
+    if missing := capabilities_lacking(Path("/proc/self/status").read_text()):
+        raise StackError(
+            f"No Docker engine answers, and root may not start one here without "
+            f"{' and '.join(missing)}: set DOCKER_HOST, or run this in a privileged container."
+        )
     install(PACKAGES)
     with only_one():
-        record = folder / "before.json"
         folder.mkdir(parents=True, exist_ok=True)
-        if record.exists():
+        if RECORD.exists():
             say("An earlier engine has ended without a word: what it left is taken away.")
-            earlier = Footprint.from_json(record.read_text())
+            earlier = Footprint.from_json(RECORD.read_text())
             earlier.undo(Footprint.now([folder]))
         shutil.rmtree(PLACE, ignore_errors=True)
         PLACE.mkdir(mode=0o700)
         before = Footprint.now([folder, PLACE])
-        record.write_text(before.to_json())
+        # Whole or not at all: the next one reads it, should we be killed.
+        draft = RECORD.with_suffix(".draft")
+        draft.write_text(before.to_json())
+        draft.rename(RECORD)
         try:
             yield from running(folder, say)
         finally:
@@ -71,10 +84,16 @@ def private_engine(folder: Path, say: Callable[[str], None], *, keep: bool) -> I
             left += [f"process {pid}" for pid in engines()]
             if not keep:
                 shutil.rmtree(folder, ignore_errors=True)
-            record.unlink(missing_ok=True)
+            RECORD.unlink(missing_ok=True)
             if left:
                 raise StackError("\n    ".join(["The engine has left something:", *left]))
             say("Nothing of the engine is left: no rule, no bridge, no mount, no process.")
+
+
+def capabilities_lacking(status: str) -> list[str]:
+    """Name what root lacks in a container, out of what the kernel says of a process."""
+    [effective] = [line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")]
+    return [name for name, bit in CAPABILITIES.items() if not int(effective, 16) >> bit & 1]
 
 
 @contextmanager
@@ -103,6 +122,10 @@ def running(folder: Path, say: Callable[[str], None]) -> Iterator[Engine]:
         *("--pidfile", str(PLACE / "pid"), "--host", address),
         *("--bip", bridge, "--default-address-pool", f"base={pool},size=24"),
         *("--mtu", str(mtu()), "--cgroup-parent", f"/{CGROUP}"),
+        # systemd knows nobody of our namespace, and would want a slice.
+        *("--exec-opt", "native.cgroupdriver=cgroupfs"),
+        # A newer engine would make rules that nobody here looks for.
+        "--ip6tables=false",
         log=log,
     )
     try:
@@ -183,6 +206,8 @@ def mtu() -> int:
 def remove_cgroups() -> None:
     """Remove the control groups of its containers, which are empty by now."""
     root = Path("/sys/fs/cgroup")
+    if not root.is_dir():
+        return
     for top in (root / CGROUP, *(each / CGROUP for each in root.iterdir() if each.is_dir())):
         for folder, _, _ in os.walk(top, topdown=False):
             with suppress(OSError):

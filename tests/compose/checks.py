@@ -38,9 +38,11 @@ def build_images(site: Site) -> list[Figure]:
     environment = {**site.engine.environment, "DOCKER": site.engine.docker}
     if certificates := os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE"):
         environment["CARILLON_BUILD_CA"] = certificates
-    with contextlib.suppress(CommandFailed):
-        words = (sys.executable, "-m", "pip", "config", "get", "global.index-url")
-        environment["PIP_INDEX_URL"] = output(*words)
+    # The script hands on what our own environment names, which pip prefers to its files, too.
+    if "PIP_INDEX_URL" not in os.environ:
+        with contextlib.suppress(CommandFailed):
+            words = (sys.executable, "-m", "pip", "config", "get", "global.index-url")
+            environment["PIP_INDEX_URL"] = output(*words)
     if (npmrc := Path.home() / ".npmrc").exists():
         environment["NPM_CONFIG_USERCONFIG"] = str(npmrc)
     began = time.monotonic()

@@ -104,6 +104,9 @@ class Talk:
             }
             attempts = 1
             while not await self._try(client, words):
+                if self._is_over:
+                    # Where no gateway comes back this would go on for ever.
+                    return
                 attempts += 1
             self.resent += attempts > 1
             self.acked.append(words["client_id"])

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.engine import private
 from deploy.engine.commands import CommandFailed, output, run, succeeds
-from deploy.engine.footprint import Footprint, tables
+from deploy.engine.footprint import PLACES, Footprint, is_of_an_engine, tables
 from deploy.engine.plugin import REQUIREMENTS, stanzas
 from deploy.stack.errors import StackError
 
@@ -42,6 +42,21 @@ def test_rules_are_read_with_their_tables() -> None:
     assert chains == ["filter FORWARD DROP", "filter DOCKER -"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_ours"),
+    [
+        ("filter -A FORWARD -o docker0 -j DOCKER", True),
+        ("nat -A POSTROUTING -s 10.213.128.0/24 ! -o br-0123456789ab -j MASQUERADE", True),
+        ("nat -A POSTROUTING -s 10.213.128.2/32 -d 10.213.128.2/32 -p tcp -j MASQUERADE", True),
+        ("nat -A POSTROUTING -s 10.8.0.0/24 -o eth0 -j MASQUERADE", False),
+        ("filter -A FORWARD -i wg0 -j ACCEPT", False),
+    ],
+)
+def test_rules_of_others_stay(rule: str, is_ours: bool) -> None:
+    """A network that somebody else masquerades meanwhile is not cut off."""
+    assert is_of_an_engine(rule) is is_ours
+
+
 def test_what_is_left_is_named() -> None:
     """Each rule, bridge and mount that is new is told, and what is gone, too."""
     after = replace(CLEAN, links=["docker0"], mounts=["/run/carillon-engine/exec"], forwarding="1")
@@ -66,9 +81,18 @@ def test_networks_keep_away_from_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     routes = "default via 10.0.0.1 dev eth0\n10.213.4.0/24 dev eth1\n"
     monkeypatch.setattr(private, "output", lambda *words: routes)
     assert private.networks() == ("10.229.0.1/24", "10.229.128.0/17")
-    monkeypatch.setattr(private, "output", lambda *words: "\n".join(private.PLACES))
+    monkeypatch.setattr(private, "output", lambda *words: "\n".join(PLACES))
     with pytest.raises(StackError, match="is free"):
         private.networks()
+
+
+def test_what_root_lacks_in_a_container_is_named() -> None:
+    """Docker's own containers get neither of the two capabilities; a privileged one has both."""
+    assert private.capabilities_lacking("Name:\tsh\nCapEff:\t000001ffffffffff\n") == []
+    assert private.capabilities_lacking("CapEff:\t00000000a80425fb\n") == [
+        "CAP_SYS_ADMIN",
+        "CAP_NET_ADMIN",
+    ]
 
 
 def test_packages_have_hashes() -> None:
@@ -85,6 +109,8 @@ def test_commands_say_why_they_failed() -> None:
         run("sh", "-c", "echo no such thing >&2; exit 3")
     with pytest.raises(CommandFailed, match="no-such-program"):
         run("/no-such-program")
+    with pytest.raises(CommandFailed, match="no-such-program"):
+        output("/no-such-program")
     with pytest.raises(CommandFailed, match="did not end within"):
         run("sleep", "30", seconds=0.1)
     assert output("sh", "-c", "echo out; echo err >&2") == "out"

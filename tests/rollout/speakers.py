@@ -12,6 +12,8 @@ from tests.sdk.client import CommandFailed
 __all__ = ["Speaker", "speaking"]
 
 AGAIN_SECONDS = 0.2
+# For the last words; where no gateway comes back they would take for ever.
+LAST_SECONDS = 60.0
 
 
 class Speaker:
@@ -83,4 +85,5 @@ async def speaking(guests: Sequence[Guest], per_second: float) -> AsyncIterator[
     finally:
         for speaker in speakers:
             speaker.is_over = True
-        await asyncio.gather(*tasks)
+        async with asyncio.timeout(LAST_SECONDS):
+            await asyncio.gather(*tasks)
