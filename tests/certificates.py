@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-__all__ = ["make_certificate"]
+__all__ = ["make_certificate", "self_made"]
 
 
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a key and a certificate, which signs itself, for a host or an address; return both."""
+def self_made(name: str) -> tuple[str, str]:
+    """Make a certificate for a host or an address, which signs itself, and its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -30,15 +30,21 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    paths = folder / "key.pem", folder / "certificate.pem"
-    paths[0].write_bytes(
+    return (
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
         key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
-        )
+        ).decode(),
     )
-    paths[1].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a key and a certificate of its own into a folder; return both."""
+    paths = folder / "key.pem", folder / "certificate.pem"
+    for path, text in zip(paths, reversed(self_made(name)), strict=True):
+        path.write_text(text)
     return paths
 
 

@@ -15,7 +15,7 @@ from tests.client import Session
 from tests.compose.site import Site
 from tests.integration.traffic import fresh_room
 from tests.sdk.checker import Finding, Log, check, record_of
-from tests.sdk.client import CommandFailed, SdkClient, websocket_url
+from tests.sdk.client import SdkClient, has_published, websocket_url
 from tests.sdk.py_client import PyClient
 from tests.sdk.room import message_of
 
@@ -103,7 +103,7 @@ class Talk:
                 "client_id": f"{self.channel.partition(':')[2]}-{self._number}",
             }
             attempts = 1
-            while not await self._try(client, words):
+            while not await has_published(client, self.channel, words):
                 if self._is_over:
                     # Where no gateway comes back this would go on for ever.
                     return
@@ -111,17 +111,6 @@ class Talk:
             self.resent += attempts > 1
             self.acked.append(words["client_id"])
             await asyncio.sleep(self.pause)
-
-    async def _try(self, client: SdkClient, words: dict[str, str]) -> bool:
-        try:
-            await client.publish(self.channel, words)
-        except CommandFailed as failed:
-            # Below 100 it is the SDK that speaks: no connection, or no answer.
-            if failed.code >= 100 and not failed.temporary:
-                raise
-            await asyncio.sleep(0.2)
-            return False
-        return True
 
     async def everybody_hears(self) -> None:
         """Wait until each client has something that was said after now."""

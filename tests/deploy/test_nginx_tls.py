@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.deploy.nginx_certificates import Files, self_made
+from tests.certificates import self_made
+from tests.deploy.nginx_certificates import Files
 from tests.deploy.nginx_front import SOCKET, Front
 
 pytestmark = pytest.mark.servers

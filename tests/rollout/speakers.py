@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tests.rollout.crowd import Guest
-from tests.sdk.client import CommandFailed
+from tests.sdk.client import has_published
 
 __all__ = ["Speaker", "speaking"]
 
-AGAIN_SECONDS = 0.2
 # For the last words; where no gateway comes back they would take for ever.
 LAST_SECONDS = 60.0
 
@@ -54,21 +53,10 @@ class Speaker:
         room = self._guest.room
         words = room.words()
         attempts = 1
-        while not await self._try(words):
+        while not await has_published(self._guest.client, self._guest.room.channel, words):
             attempts += 1
         self.resent += attempts > 1
         room.acked.append(words["client_id"])
-
-    async def _try(self, words: dict[str, str]) -> bool:
-        try:
-            await self._guest.client.publish(self._guest.room.channel, words)
-        except CommandFailed as failed:
-            # Below 100 it is the SDK that speaks: no connection, or no answer.
-            if failed.code >= 100 and not failed.temporary:
-                raise
-            await asyncio.sleep(AGAIN_SECONDS)
-            return False
-        return True
 
 
 @asynccontextmanager

@@ -18,12 +18,16 @@ __all__ = [
     "Position",
     "SdkClient",
     "TokenSource",
+    "has_published",
     "websocket_url",
 ]
 
 type Event = dict[str, Any]
 # Asked for a token by an SDK; None says that there is none any more.
 type TokenSource = Callable[[], Awaitable[str | None]]
+
+
+_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +219,21 @@ class SdkClient(abc.ABC):
 def websocket_url(address: str) -> str:
     """Return the endpoint of the Centrifuge protocol at a gateway, at nginx or behind a cable."""
     return f"{address.replace('http', 'ws', 1)}/connection/websocket"
+
+
+async def has_published(client: SdkClient, channel: str, data: Event) -> bool:
+    """
+    Try to publish once; say whether it was taken. If not, now is a good moment for another try.
+
+    Raises:
+        CommandFailed: the server has refused it for good.
+    """
+    try:
+        await client.publish(channel, data)
+    except CommandFailed as failed:
+        # Below 100 it is the SDK that speaks: no connection, or no answer.
+        if failed.code >= 100 and not failed.temporary:
+            raise
+        await asyncio.sleep(_AGAIN_SECONDS)
+        return False
+    return True

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from tests.client import Session
 from tests.sdk.checker import Finding, Log, Record, check, record_of
-from tests.sdk.client import CommandFailed, SdkClient, websocket_url
+from tests.sdk.client import SdkClient, has_published, websocket_url
 from tests.sdk.js_client import JsDriver
 from tests.sdk.py_client import PyClient
 from tests.sdk.room import Room, message_of
@@ -163,22 +163,11 @@ class _Speaker:
         while not self.is_over:
             words = self._room.words()
             attempts = 1
-            while not await self._try(words):
+            while not await has_published(self._client, self._room.channel, words):
                 attempts += 1
             self.resent += attempts > 1
             self._room.acked.append(words["client_id"])
             await asyncio.sleep(self._pause)
-
-    async def _try(self, words: dict[str, str]) -> bool:
-        try:
-            await self._client.publish(self._room.channel, words)
-        except CommandFailed as failed:
-            # Below 100 it is the SDK that speaks: no connection, or no answer.
-            if failed.code >= 100 and not failed.temporary:
-                raise
-            await asyncio.sleep(0.2)
-            return False
-        return True
 
 
 def main() -> int:
