@@ -34,9 +34,9 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=pip,target=/etc/pip.conf \
 ENV PATH=/opt/node/bin:$PATH
 WORKDIR /app/services/web/frontend
 COPY services/web/frontend/package.json services/web/frontend/package-lock.json services/web/frontend/.npmrc ./
-RUN --mount=type=secret,id=ca --mount=type=secret,id=npmrc,target=/root/.npmrc \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=npmrc \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
-    npm ci --no-audit --no-fund --loglevel error
+    NPM_CONFIG_USERCONFIG=/run/secrets/npmrc npm ci --no-audit --no-fund --loglevel error
 COPY services/web/frontend/ ./
 RUN npm run --silent build
 
